@@ -1,0 +1,91 @@
+"""CBOR maps to messages and back: the only place that knows cbor2.
+
+Decoding is strict, so that every message has one form and nothing hostile gets far: one map and no bytes after it, text
+keys without duplicates, definite lengths, no tags, at most eight levels deep.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any, NoReturn
+
+import cbor2
+
+from logd.errors import LocalProtocolError, RemoteProtocolError
+from logd.protocol.codes import ErrorCode
+from logd.protocol.framing import MAX_FRAME_BYTES
+from logd.protocol.messages import MESSAGE_TYPES, Message
+
+MAX_DEPTH = 8
+
+
+def _refuse_tag(*_: object) -> NoReturn:
+    raise ValueError("tags are not allowed")
+
+
+# cbor2 turns tags it knows into dates, patterns, shared references and more before a tag hook is asked.
+_KNOWN_TAGS = (*range(6), 25, 28, 29, 30, 35, 36, 37, 100, 256, 258, 260, 261, 1004, 43000, 55799)
+
+
+class Decoder:
+    """Payloads in, messages out. One for a connection: the underlying decoder is made once and used again."""
+
+    def __init__(self) -> None:
+        self._cbor = cbor2.CBORDecoder(
+            BytesIO(),
+            tag_hook=_refuse_tag,
+            semantic_decoders=dict.fromkeys(_KNOWN_TAGS, _refuse_tag),
+            read_size=MAX_FRAME_BYTES,
+            max_depth=MAX_DEPTH,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            strict_hashable_types=True,
+        )
+
+    def decode(self, payload: bytes) -> Message:
+        """The message in one frame's payload.
+
+        Raises:
+            RemoteProtocolError: with BAD_CBOR or BAD_MESSAGE, saying what is wrong.
+        """
+        source = BytesIO(payload)
+        try:
+            self._cbor.fp = source
+            value = self._cbor.decode()
+        except cbor2.CBORDecodeError as error:
+            raise RemoteProtocolError(ErrorCode.BAD_CBOR, _describe(error)) from None
+        left_over = len(payload) - source.tell()
+        if left_over:
+            raise RemoteProtocolError(ErrorCode.BAD_CBOR, f"{left_over} bytes follow the frame's map")
+        return message_from_map(value)
+
+
+def _describe(error: BaseException) -> str:
+    sentence = str(error)
+    if error.__cause__ is not None:
+        sentence += f": {error.__cause__}"
+    return f"the frame is not CBOR as the protocol uses it: {sentence}"
+
+
+def message_from_map(value: Any) -> Message:
+    """The message that a decoded map stands for; RemoteProtocolError (BAD_MESSAGE) says why it stands for none."""
+    if type(value) is not dict:
+        raise RemoteProtocolError(ErrorCode.BAD_MESSAGE, f"a frame holds one map, not {type(value).__name__}")
+    name = value.pop("t", None)
+    message_type = MESSAGE_TYPES.get(name) if isinstance(name, str) else None
+    if message_type is None:
+        raise RemoteProtocolError(ErrorCode.BAD_MESSAGE, f"there is no message type {str(name)[:40]!r}")
+    try:
+        return message_type.from_map(value)
+    except ValueError as error:
+        raise RemoteProtocolError(ErrorCode.BAD_MESSAGE, f"{name}: {error}") from None
+
+
+def encode(message: Message) -> bytes:
+    """A message as one frame's payload; keys that have their default value are left out."""
+    payload: bytes = cbor2.dumps(message.to_map())
+    if len(payload) > MAX_FRAME_BYTES:
+        raise LocalProtocolError(
+            ErrorCode.BAD_FRAME, f"{message.t} takes {len(payload)} bytes; a frame holds {MAX_FRAME_BYTES}"
+        )
+    return payload

@@ -1,0 +1,122 @@
+"""One side of a connection, without its I/O: bytes in and messages out, messages in and bytes out.
+
+    connection = Connection(Role.CLIENT)
+    sock.sendall(connection.send(Hello([PROTOCOL_VERSION])))
+    connection.receive_data(sock.recv(65536))
+    while (message := connection.next_message()) is not None: ...
+
+What may be sent in which state is the table below, which the diagram in logd-protocol(7) shows. The two sides walk it
+together: each message moves the state of its sender as it is sent and of its receiver as it is received.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Final
+
+from logd.errors import LocalProtocolError, RemoteProtocolError
+from logd.protocol.codec import Decoder, encode
+from logd.protocol.codes import ErrorCode
+from logd.protocol.framing import FrameReader, frame
+from logd.protocol.messages import (
+    Ack,
+    Attach,
+    Batch,
+    Close,
+    Detach,
+    Emit,
+    Error,
+    Event,
+    Hello,
+    Message,
+    Open,
+    Ping,
+    Pong,
+    Reply,
+    Runs,
+    Stats,
+    Welcome,
+)
+
+
+class Role(Enum):
+    CLIENT = auto()
+    SERVER = auto()
+
+    @property
+    def peer(self) -> Role:
+        return Role.SERVER if self is Role.CLIENT else Role.CLIENT
+
+
+class State(Enum):
+    START = auto()
+    """Nothing was said."""
+    GREETED = auto()
+    """The client has said hello."""
+    READY = auto()
+    """The daemon has answered; requests may be sent."""
+
+
+_REQUESTS = (Open, Emit, Close, Attach, Detach, Runs, Stats, Ping)
+_ANSWERS = (Ack, Batch, Event, Reply, Error, Pong)
+
+TRANSITIONS: Final[dict[State, dict[tuple[Role, type[Message]], State]]] = {
+    State.START: {(Role.CLIENT, Hello): State.GREETED, (Role.SERVER, Error): State.START},
+    State.GREETED: {(Role.SERVER, Welcome): State.READY, (Role.SERVER, Error): State.GREETED},
+    State.READY: {
+        **{(Role.CLIENT, request): State.READY for request in _REQUESTS},
+        **{(Role.SERVER, answer): State.READY for answer in _ANSWERS},
+    },
+}
+"""State, then sender and message, to the next state. What is not in the table is not allowed."""
+
+
+class Connection:
+    """The protocol as one side speaks it. After an error it is of no more use, and its owner hangs up."""
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        self.state = State.START
+        self._frames = FrameReader()
+        self._decoder = Decoder()
+
+    def send(self, message: Message) -> bytes:
+        """The bytes that say `message`.
+
+        Raises:
+            LocalProtocolError: the message is not ours to send in this state, or is too large for a frame.
+        """
+        try:
+            self.state = TRANSITIONS[self.state][self.role, type(message)]
+        except KeyError:
+            raise LocalProtocolError(
+                ErrorCode.BAD_STATE, f"{self.role.name.lower()} cannot send {message.t} in {self.state.name}"
+            ) from None
+        return frame(encode(message))
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes from the peer, as many or few as came."""
+        self._frames.feed(data)
+
+    def next_message(self) -> Message | None:
+        """The next whole message received, or None until more data comes.
+
+        Raises:
+            RemoteProtocolError: the peer sent what the protocol does not allow; its code and sentence say what.
+        """
+        payload = self._frames.next_frame()
+        if payload is None:
+            return None
+        message = self._decoder.decode(payload)
+        try:
+            self.state = TRANSITIONS[self.state][self.role.peer, type(message)]
+        except KeyError:
+            raise RemoteProtocolError(
+                ErrorCode.BAD_STATE, f"{message.t} is not allowed in {self.state.name.lower()}"
+            ) from None
+        return message
+
+    @property
+    def mid_frame(self) -> bool:
+        """Whether the peer has begun a frame and not finished it."""
+        return self._frames.mid_frame

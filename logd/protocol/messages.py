@@ -1,0 +1,394 @@
+"""The messages, as frozen dataclasses that check themselves when they are built.
+
+A message's attributes are the keys of its CBOR map, beside `t`, which names its type. An attribute with a default may
+be left out of the map. What each key means is in logd-protocol(7), which a test holds to the tables here.
+
+One id names one thing: the `id` of an `open` names its session in `emit`, `ack` and `close`, the `id` of an `attach`
+names its subscription in `batch`, `event` and `detach`, and the reply to any request carries the request's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, ClassVar, Self, TypeVar, cast, dataclass_transform
+
+from logd.protocol.framing import MAX_FRAME_BYTES
+from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TEXT_BYTES, MAX_TIME_US
+
+PROTOCOL_VERSION = 1
+SUPPORTED_VERSIONS = (1,)
+
+MAX_ID = 2**53 - 1
+"""Ids and counters stay within what every language's numbers hold exactly."""
+MAX_RECORDS_IN_FRAME = 4096
+MAX_LINES_BYTES = 1000 * 1024
+"""The longest `lines`: a frame's limit less room for the other keys."""
+MAX_SHARED_FIELDS_BYTES = 4096
+"""All of a session's fields together, as text: they are repeated in every record of it."""
+MAX_NAME_CHARACTERS = 1024
+
+Check = Callable[[Any], bool]
+
+
+def _integer(low: int, high: int) -> Check:
+    return lambda value: type(value) is int and low <= value <= high
+
+
+def _text(max_characters: int) -> Check:
+    return lambda value: type(value) is str and len(value) <= max_characters
+
+
+def _optional(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def _one_of(*choices: str) -> Check:
+    return lambda value: type(value) is str and value in choices
+
+
+def _byte_string(max_bytes: int) -> Check:
+    return lambda value: type(value) is bytes and len(value) <= max_bytes
+
+
+def _map(value: Any) -> bool:
+    return type(value) is dict and all(type(key) is str for key in value)
+
+
+def _flag(value: Any) -> bool:
+    return type(value) is bool
+
+
+def _names(value: Any) -> bool:
+    return (
+        type(value) is list
+        and len(value) <= MAX_FIELDS
+        and all(type(name) is str and len(name) <= MAX_NAME_CHARACTERS for name in value)
+    )
+
+
+def _versions(value: Any) -> bool:
+    return type(value) is list and 0 < len(value) <= 16 and all(type(version) is int for version in value)
+
+
+_SCALARS = (str, int, float, bool, type(None))
+
+
+def _is_shared_fields(value: Any) -> bool:
+    """Fields that every record of a session carries: few, small and flat."""
+    return (
+        _map(value)
+        and len(value) <= MAX_FIELDS
+        and all(type(item) in _SCALARS for item in value.values())
+        and sum(len(key) + len(str(item)) for key, item in value.items()) <= MAX_SHARED_FIELDS_BYTES
+    )
+
+
+def _is_record(value: Any) -> bool:
+    """[time_us or None, severity number, text or bytes, map of fields or None]."""
+    if type(value) is not list or len(value) != 4:
+        return False
+    time_us, severity, text, record_fields = value
+    return (
+        (time_us is None or (type(time_us) is int and 0 <= time_us <= MAX_TIME_US))
+        and type(severity) is int
+        and 0 <= severity <= MAX_SEVERITY_NUMBER
+        and type(text) in (str, bytes)
+        and len(text) <= MAX_TEXT_BYTES
+        and (record_fields is None or (_map(record_fields) and len(record_fields) <= MAX_FIELDS))
+    )
+
+
+def _records(value: Any) -> bool:
+    return type(value) is list and len(value) <= MAX_RECORDS_IN_FRAME and all(map(_is_record, value))
+
+
+_ID = _integer(0, MAX_ID)
+_SEQ = _integer(0, MAX_ID)
+_TIME_US = _integer(0, MAX_TIME_US)
+_LABEL = _text(MAX_LABEL_BYTES)
+_RUN = _text(64)
+
+
+class Message:
+    """Base of all messages. Building one with a value that its key does not allow raises ValueError naming the key."""
+
+    t: ClassVar[str]
+    checks: ClassVar[dict[str, Check]]
+    """A check for every key."""
+    defaults: ClassVar[dict[str, Any]]
+    required: ClassVar[frozenset[str]]
+
+    def __post_init__(self) -> None:
+        _check_values(self.checks, self.__dict__)
+        self._check_whole()
+
+    def _check_whole(self) -> None:
+        """Raise ValueError where values are good each, but not together."""
+
+    @classmethod
+    def from_map(cls, values: dict[str, Any]) -> Self:
+        """The message with these keys' values; ValueError for an unknown, missing or bad one.
+
+        It pays for the keys that were sent, and not for those that were left out: a default is the class's attribute.
+        """
+        _check_values(cls.checks, values)
+        if not cls.required <= values.keys():
+            raise ValueError(f"{min(cls.required - values.keys())!r} is missing")
+        message = object.__new__(cls)
+        message.__dict__.update(values)
+        message._check_whole()
+        return message
+
+    def to_map(self) -> dict[str, Any]:
+        """The message's CBOR map, without the keys that have their default value."""
+        defaults = self.defaults
+        given = {
+            name: value for name, value in self.__dict__.items() if name not in defaults or value != defaults[name]
+        }
+        return {"t": self.t, **given}
+
+
+def _check_values(checks: dict[str, Check], values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        check = checks.get(name)
+        if check is None:
+            raise ValueError(f"there is no key {name[:40]!r}")
+        if not check(value):
+            raise ValueError(f"{name!r} has a value that it cannot have: {value!r:.80}")
+
+
+MESSAGE_TYPES: dict[str, type[Message]] = {}
+
+_Class = TypeVar("_Class", bound=type[Message])
+
+
+@dataclass_transform(frozen_default=True)
+def _message(name: str, **checks: Check) -> Callable[[_Class], _Class]:
+    """Declare a message: its type's name on the wire, and a check for each of its keys."""
+
+    def declare(plain_class: _Class) -> _Class:
+        message_class: Any = dataclass(frozen=True)(plain_class)
+        message_class.t = name
+        message_class.checks = checks
+        message_class.defaults = {
+            field.name: field.default for field in fields(message_class) if field.default is not MISSING
+        }
+        message_class.required = frozenset(checks) - message_class.defaults.keys()
+        MESSAGE_TYPES[name] = message_class
+        return cast("_Class", message_class)
+
+    return declare
+
+
+# From client to daemon
+
+
+@_message("hello", versions=_versions, client=_text(MAX_LABEL_BYTES))
+class Hello(Message):
+    """The first message of a connection: the protocol versions that the client speaks."""
+
+    versions: list[int]
+    client: str = ""
+
+
+@_message(
+    "open",
+    id=_ID,
+    run=_RUN,
+    session=_text(64),
+    command=_text(4096),
+    pid=_integer(0, 2**31 - 1),
+    host=_LABEL,
+    source=_LABEL,
+    logger=_LABEL,
+    fields=_optional(_is_shared_fields),
+)
+class Open(Message):
+    """Open a session: the right to emit into a run. A session that is opened again goes on where it was."""
+
+    id: int
+    run: str
+    session: str
+    command: str = ""
+    pid: int = 0
+    host: str = ""
+    source: str = ""
+    logger: str = ""
+    fields: dict[str, Any] | None = None
+
+
+@_message(
+    "emit",
+    session=_ID,
+    batch=_integer(1, MAX_ID),
+    lines=_optional(_byte_string(MAX_LINES_BYTES)),
+    records=_optional(_records),
+    time_us=_optional(_TIME_US),
+    severity=_optional(_integer(0, MAX_SEVERITY_NUMBER)),
+    stream=_LABEL,
+    cont=_flag,
+)
+class Emit(Message):
+    """One batch of a session's records: either `lines` or `records`.
+
+    A `severity` of None has levels detected in the lines. `cont` says that the first line goes on with the text that
+    the last line of the batch before had begun.
+    """
+
+    session: int
+    batch: int
+    lines: bytes | None = None
+    records: list[Any] | None = None
+    time_us: int | None = None
+    severity: int | None = None
+    stream: str = ""
+    cont: bool = False
+
+    def _check_whole(self) -> None:
+        if (self.lines is None) == (self.records is None):
+            raise ValueError("a batch has either 'lines' or 'records'")
+
+
+@_message("close", session=_ID, exit_status=_optional(_integer(-255, 255)))
+class Close(Message):
+    """End a session. It is answered, with a reply that carries the session's id, when all of it is written."""
+
+    session: int
+    exit_status: int | None = None
+
+
+@_message(
+    "attach",
+    id=_ID,
+    run=_RUN,
+    mode=_one_of("stream", "view"),
+    last=_optional(_integer(0, MAX_ID)),
+    from_seq=_optional(_integer(1, MAX_ID)),
+    window=_integer(1, 100_000),
+    wait=_flag,
+    follow=_flag,
+)
+class Attach(Message):
+    """Subscribe to a run, from `from_seq`, or else from its newest `last` records (None: from its first).
+
+    With `wait` a run that does not exist is waited for. Without `follow` the subscription ends at the head that the
+    run had when it was made; with it, when the run ends.
+    """
+
+    id: int
+    run: str
+    mode: str = "stream"
+    last: int | None = None
+    from_seq: int | None = None
+    window: int = 1000
+    wait: bool = False
+    follow: bool = True
+
+
+@_message("detach", sub=_ID)
+class Detach(Message):
+    """End a subscription. Nothing of it follows the reply, which carries the subscription's id."""
+
+    sub: int
+
+
+@_message("runs", id=_ID, after=_RUN, limit=_integer(1, 1000))
+class Runs(Message):
+    """Ask for a page of runs, in the order of their names, from the first after `after`."""
+
+    id: int
+    after: str = ""
+    limit: int = 1000
+
+
+@_message("stats", id=_ID)
+class Stats(Message):
+    """Ask how the daemon does."""
+
+    id: int
+
+
+@_message("ping", id=_ID)
+class Ping(Message):
+    """Ask for a `pong`."""
+
+    id: int
+
+
+# From daemon to client
+
+
+@_message("welcome", version=_integer(1, 1000), server=_LABEL, pid=_integer(1, 2**31 - 1))
+class Welcome(Message):
+    """The answer to `hello`: the version that the connection speaks from now on."""
+
+    version: int
+    server: str
+    pid: int
+
+
+@_message("ack", session=_ID, batch=_integer(0, MAX_ID), written_seq=_SEQ, synced_seq=_SEQ)
+class Ack(Message):
+    """All batches of a session up to `batch` are stored; the run is written up to `written_seq`."""
+
+    session: int
+    batch: int
+    written_seq: int
+    synced_seq: int = 0
+
+
+@_message(
+    "batch",
+    sub=_ID,
+    first_seq=_SEQ,
+    count=_integer(0, MAX_ID),
+    head=_SEQ,
+    rows=_byte_string(MAX_FRAME_BYTES),
+    skipped=_integer(0, MAX_ID),
+)
+class Batch(Message):
+    """`count` records of a run from `first_seq`, as stored; `skipped` records before them are left out of the view."""
+
+    sub: int
+    first_seq: int
+    count: int
+    head: int
+    rows: bytes
+    skipped: int = 0
+
+
+@_message(
+    "event", sub=_ID, kind=_one_of("waiting", "started", "ended"), seq=_SEQ, exit_status=_optional(_integer(-255, 255))
+)
+class Event(Message):
+    """What befell a subscription's run: `waiting` for it to exist, `started`, or `ended` after record `seq`."""
+
+    sub: int
+    kind: str
+    seq: int = 0
+    exit_status: int | None = None
+
+
+@_message("reply", id=_ID, value=_map)
+class Reply(Message):
+    """The answer to the request of the same id."""
+
+    id: int
+    value: dict[str, Any]
+
+
+@_message("error", code=_text(64), message=_text(4096), id=_optional(_ID))
+class Error(Message):
+    """A request, or without `id` the connection, is refused. `code` is one of ErrorCode's values."""
+
+    code: str
+    message: str
+    id: int | None = None
+
+
+@_message("pong", id=_ID)
+class Pong(Message):
+    """The answer to `ping`."""
+
+    id: int
