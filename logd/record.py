@@ -11,6 +11,7 @@ import re
 import time
 from enum import IntEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from logd.errors import UsageError
 
@@ -110,3 +111,28 @@ def rfc3339(time_us: int) -> str:
     """A record's time as it is stored: UTC with six digits of microseconds."""
     seconds, micros = divmod(time_us, 1_000_000)
     return f"{_rfc3339_seconds(seconds)}.{micros:06d}Z"
+
+
+class Rows(NamedTuple):
+    """Consecutive records of a run as they are stored: whole JSON lines."""
+
+    first_seq: int
+    record_count: int
+    data: bytes
+
+    @property
+    def next_seq(self) -> int:
+        return self.first_seq + self.record_count
+
+    def after(self, seq: int) -> Rows:
+        """The rows from `seq` on; `seq` is one of theirs."""
+        count = seq - self.first_seq
+        return Rows(seq, self.record_count - count, self.data[skip_lines(self.data, count) :])
+
+
+def skip_lines(data: bytes, count: int) -> int:
+    """The offset in `data` behind its first `count` lines."""
+    if not count:
+        return 0
+    pieces = data.split(b"\n", count)
+    return len(data) - len(pieces[-1]) if len(pieces) > count else len(data)

@@ -1,0 +1,123 @@
+"""The configuration: one frozen dataclass for each subsystem, read from a TOML file that need not exist.
+
+[store]
+segment_bytes = 67108864
+
+[fanout]
+view_interval_seconds = 0.05
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from logd.errors import ConfigError
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class StoreConfig:
+    """How runs are kept on disk."""
+
+    segment_bytes: int = 64 * MIB
+    """A segment that has grown to this size is followed by a new one."""
+    segment_age_seconds: float = 24 * 3600.0
+    """So is one that was begun so long ago."""
+
+    def __post_init__(self) -> None:
+        _require(self.segment_bytes >= 4096, "segment_bytes", self.segment_bytes, "at least 4096")
+        _require(self.segment_age_seconds > 0, "segment_age_seconds", self.segment_age_seconds, "more than 0")
+
+
+@dataclass(frozen=True)
+class FanoutConfig:
+    """How subscribers are sent what is new."""
+
+    view_interval_seconds: float = 0.010
+    """A view is sent to at most this often."""
+    stream_interval_seconds: float = 0.0
+    """So is a stream."""
+
+    def __post_init__(self) -> None:
+        for name in ("view_interval_seconds", "stream_interval_seconds"):
+            value = getattr(self, name)
+            _require(0 <= value <= 60, name, value, "0 to 60")
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """What the daemon allows its peers."""
+
+    max_connections: int = 2048
+    max_connections_per_user: int = 256
+    handshake_seconds: float = 10.0
+    """From the connection to its hello."""
+    frame_seconds: float = 30.0
+    """From a frame's first byte to its last."""
+
+    def __post_init__(self) -> None:
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            _require(value > 0, setting.name, value, "more than 0")
+
+
+@dataclass(frozen=True)
+class Config:
+    store: StoreConfig = field(default_factory=StoreConfig)
+    fanout: FanoutConfig = field(default_factory=FanoutConfig)
+    server: ServerConfig = field(default_factory=ServerConfig)
+
+
+_SECTIONS: dict[str, type[Any]] = {"store": StoreConfig, "fanout": FanoutConfig, "server": ServerConfig}
+
+
+def _require(holds: bool, name: str, value: object, allowed: str) -> None:
+    if not holds:
+        raise ConfigError(f"{name} is {value}; it can be {allowed}")
+
+
+def load_config(path: Path) -> Config:
+    """The configuration in a file, or the defaults where there is no such file.
+
+    Raises:
+        ConfigError: the file cannot be read, is not TOML, or says something that cannot be; it names file and key.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return Config()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None
+    try:
+        return parse_config(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.message}", hint=error.hint) from None
+
+
+def parse_config(tables: dict[str, Any]) -> Config:
+    """The configuration that a parsed file's tables stand for."""
+    sections = {}
+    for name, table in tables.items():
+        section = _SECTIONS.get(name)
+        if section is None or not isinstance(table, dict):
+            raise ConfigError(f"there is no section [{name}]", hint="sections are " + ", ".join(_SECTIONS))
+        sections[name] = _parse_section(name, section, table)
+    return Config(**sections)
+
+
+def _parse_section(name: str, section: type[Any], table: dict[str, Any]) -> Any:
+    types = {setting.name: setting.type for setting in fields(section)}
+    for key, value in table.items():
+        wanted = types.get(key)
+        if wanted is None:
+            raise ConfigError(f"[{name}] has no setting {key!r}", hint="settings are " + ", ".join(types))
+        numbers = (int, float) if wanted == "float" else (int,)
+        if type(value) not in numbers:
+            raise ConfigError(f"[{name}] {key} is {value!r}; it is a number ({wanted})")
+    return section(**table)

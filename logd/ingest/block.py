@@ -1,0 +1,86 @@
+"""A block, and the envelope that every record in it is written with.
+
+A record is an opening, its text as a JSON string, and a closing:
+
+    {"time":"2026-11-21T10:20:30.123456Z","level":"WARN","msg":  "slow page"  ,"stream":"stderr","source":"w3"}
+    |------------------ opening --------------------------------|  |- text -|  |----------- closing -----------|
+
+The opening depends on time and level alone, the closing on the envelope alone, so that a block of records is its texts
+joined by a few constant strings.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from logd.record import MAX_TEXT_BYTES, RESERVED_KEYS, Severity, rfc3339
+
+MAX_BLOCK_BYTES = 1024 * 1024
+"""The longest block as stored, but for a single record that is longer, and for what escapes add: it bounds what a
+commit holds in memory, and what a reader must skip through to find one record."""
+
+
+class Block(NamedTuple):
+    """Consecutive records of one session, as they are stored."""
+
+    data: bytes
+    """Whole JSON lines."""
+    record_count: int
+    level_mask: int
+    """`Severity.mask_bit` of every severity in the block, or'ed."""
+
+
+class Envelope:
+    """What all records of a session's stream share."""
+
+    def __init__(
+        self, *, stream: str = "", source: str = "", logger: str = "", fields: dict[str, Any] | None = None
+    ) -> None:
+        labels = {"stream": stream, "source": source, "logger": logger}
+        self.labels = {key: value for key, value in labels.items() if value}
+        self.fields = own_fields(fields or {})
+        self.closing = self._close({})
+        self.cont_closing = self._close({"cont": True})
+
+    def _close(self, extra: dict[str, Any]) -> bytes:
+        shared = to_json({**self.labels, **extra, **self.fields})
+        return b"}\n" if shared == b"{}" else b"," + shared[1:] + b"\n"
+
+
+def own_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """A record's own fields under the names that they are stored by: a clash with a reserved key is prefixed by `_`."""
+    if fields.keys().isdisjoint(RESERVED_KEYS):
+        return fields
+    return {f"_{key}" if key in RESERVED_KEYS else key: value for key, value in fields.items()}
+
+
+def to_json(value: Any) -> bytes:
+    """`value` as compact JSON. What JSON has no form for (byte strings, say) becomes text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=json_default).encode()
+
+
+def json_default(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+@lru_cache(maxsize=256)
+def opening(time_us: int, severity: Severity) -> bytes:
+    """The text of a record up to its message."""
+    level = f'"level":"{severity.name}",' if severity else ""
+    return f'{{"time":"{rfc3339(time_us)}",{level}"msg":'.encode()
+
+
+def cut(text: bytes) -> list[bytes]:
+    """`text` in pieces of at most `MAX_TEXT_BYTES`, none of which ends inside a UTF-8 character."""
+    pieces = []
+    start = 0
+    while len(text) - start > MAX_TEXT_BYTES:
+        end = start + MAX_TEXT_BYTES
+        # A character is at most four bytes long; text that is not UTF-8 is cut where the limit falls.
+        boundary = next((at for at in range(end, end - 4, -1) if text[at] & 0xC0 != 0x80), end)
+        pieces.append(text[start:boundary])
+        start = boundary
+    pieces.append(text[start:])
+    return pieces
