@@ -82,6 +82,23 @@ def severity_from_number(number: int) -> Severity:
     return Severity(1 + 4 * ((min(number, MAX_SEVERITY_NUMBER) - 1) // 4))
 
 
+def cut(text: bytes) -> list[bytes]:
+    """`text` in pieces of at most `MAX_TEXT_BYTES`, none of which ends inside a UTF-8 character.
+
+    All but the last are at most three bytes shorter than that.
+    """
+    pieces = []
+    start = 0
+    while len(text) - start > MAX_TEXT_BYTES:
+        end = start + MAX_TEXT_BYTES
+        # A character is at most four bytes long; text that is not UTF-8 is cut where the limit falls.
+        boundary = next((at for at in range(end, end - 4, -1) if text[at] & 0xC0 != 0x80), end)
+        pieces.append(text[start:boundary])
+        start = boundary
+    pieces.append(text[start:])
+    return pieces
+
+
 def check_run_name(name: str) -> str:
     """Return `name`, or raise UsageError saying what a run's name may be."""
     if not _RUN_NAME.match(name):
@@ -128,6 +145,11 @@ class Rows(NamedTuple):
         """The rows from `seq` on; `seq` is one of theirs."""
         count = seq - self.first_seq
         return Rows(seq, self.record_count - count, self.data[skip_lines(self.data, count) :])
+
+    def up_to(self, seq: int) -> Rows:
+        """The rows up to `seq`; `seq` is one of theirs."""
+        count = seq + 1 - self.first_seq
+        return Rows(self.first_seq, count, self.data[: skip_lines(self.data, count)])
 
 
 def skip_lines(data: bytes, count: int) -> int:

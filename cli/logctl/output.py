@@ -29,10 +29,12 @@ Format = Literal["text", "json", "raw"]
 Row = dict[str, Any]
 
 HELD_TEXT_BYTES: Final = MAX_TEXT_BYTES - 4
-"""Text this long may go on in a `cont` record: a line is cut at 64 KiB, less up to 3 bytes to keep a character whole."""
+"""Text this long may go on in a `cont` record: a line is cut at 64 KiB, or up to 3 bytes before."""
 
-_CACHED_HEADS = 1024
-"""Rows of one block mostly share time, level and source; a block of structured records holds up to 4,096 times."""
+_CACHED_HEADS = 256
+"""The rows of a block of plain lines share one time, level and source; structured records share all but the time."""
+
+_CACHED_KEYS = 1024
 
 
 def renderer(format: Format, *, colour: bool, escape: bool) -> Renderer:
@@ -85,8 +87,7 @@ class RawRenderer(Renderer):
         records = parse_rows(rows)
         if not records:
             return b""
-        # Within strings quotes are escaped, so this finds keys only; an own field's inner key just takes the slow way.
-        if b'"raw":' in rows or b'"cont":' in rows:
+        if any("raw" in record or "cont" in record for record in records):
             return self._render_each(records)
         texts = list(map(itemgetter("msg"), records))
         begin = b"\n" if self._newline_held else b""
@@ -128,6 +129,8 @@ class TextRenderer(Renderer):
         self._colour = colour
         self._escape = escape
         self._head = lru_cache(_CACHED_HEADS)(self._make_head)
+        self._head_after_time = lru_cache(_CACHED_HEADS)(self._make_head_after_time)
+        self._key = lru_cache(_CACHED_KEYS)(self._word)
 
     def render(self, rows: bytes) -> bytes:
         lines: list[str] = []
@@ -143,15 +146,17 @@ class TextRenderer(Renderer):
 
     def _make_head(self, time: str, level: str, source: str) -> tuple[str, int]:
         """What comes before a record's message, and the columns it takes."""
-        stamp, level = self._text(local_time(time)), self._text(level)
-        label = f"[{self._text(source)}]" if source else ""
-        pad = " " * (5 - len(level))
-        width = display_width(SGR.sub("", f"{stamp} {level}{pad} {label}")) + bool(label)
+        stamp = self._text(local_time(time))
+        rest, width = self._head_after_time(level, source)
+        return (_painted(stamp, _DIM) if self._colour else stamp) + rest, len(stamp) + width
+
+    def _make_head_after_time(self, level: str, source: str) -> tuple[str, int]:
+        level, label = self._text(level), f"[{self._text(source)}]" if source else ""
+        pad, space = " " * (5 - len(level)), " " if label else ""
+        width = display_width(SGR.sub("", f" {level}{pad} {label}{space}"))
         if self._colour:
-            stamp = _painted(stamp, _DIM)
-            level = _painted(level, _LEVEL_SGR.get(level, ""))
-            label = _painted(label, _CYAN)
-        return f"{stamp} {level}{pad} {label} " if label else f"{stamp} {level}{pad} ", width
+            level, label = _painted(level, _LEVEL_SGR.get(level, "")), _painted(label, _CYAN)
+        return f" {level}{pad} {label}{space}", width
 
     def _laid_out(self, message: str, indent: int) -> str:
         text = ("\n" + " " * indent).join([self._text(line) for line in message.split("\n")])
@@ -159,7 +164,8 @@ class TextRenderer(Renderer):
 
     def _fields(self, record: Row) -> str:
         """The record's own fields, each after a space; "" if the rest of its keys are reserved ones."""
-        words = [f"{self._word(key)}={self._word(value)}" for key, value in record.items() if key not in RESERVED_KEYS]
+        key, word = self._key, self._word
+        words = [f"{key(name)}={word(value)}" for name, value in record.items() if name not in RESERVED_KEYS]
         if not words:
             return ""
         fields = " ".join(words)
@@ -167,9 +173,15 @@ class TextRenderer(Renderer):
 
     def _word(self, value: object) -> str:
         """A field's key or value as one word: a string that is one already as it is, anything else as JSON."""
-        if not isinstance(value, str) or not value or _BREAKS_A_WORD.search(value):
-            value = _json_encoder()(value)
-        return self._text(value)
+        if type(value) is str:
+            if value.isprintable() and value and " " not in value and '"' not in value:
+                return value
+            if not value or _BREAKS_A_WORD.search(value):
+                value = _json_encoder()(value)
+            return self._text(value)
+        if type(value) is int or type(value) is float:
+            return repr(value)
+        return self._text(_json_encoder()(value))
 
     def _text(self, text: str) -> str:
         return escape_text(text, colour=self._colour) if self._escape else text
@@ -205,7 +217,7 @@ def parse_rows(rows: bytes) -> list[Row]:
     Raises:
         ValueError: a row is not JSON.
     """
-    # A newline ends a row and is nowhere else: JSON escapes it in strings, and stored rows have no space between words.
+    # A newline ends a row and is nowhere else: within strings JSON escapes it.
     records: list[Row] = _json_loads()(b"[" + rows.rstrip(b"\n").replace(b"\n", b",") + b"]")
     return records
 
@@ -213,10 +225,12 @@ def parse_rows(rows: bytes) -> list[Row]:
 @cache
 def _json_loads() -> Callable[[bytes], Any]:
     try:
-        from orjson import loads
+        import orjson
     except ImportError:
-        from json import loads
-    return loads
+        import json
+
+        return json.loads
+    return orjson.loads
 
 
 @cache

@@ -6,8 +6,8 @@ Shown instead of obeyed:
     C0 controls and DEL                            ^[ ^M ^@ ^?
     C1 controls, bidi controls, U+2028, U+2029     <U+009B> <U+202E>
 
-A lone ESC is shown, so no other sequence (cursor, title, clipboard, OSC, DCS) is ever complete, in 7 or in 8 bits. Known
-limit: SGR can still write black on black; the text is then hidden from the eye but not from a selection.
+A lone ESC is shown, so no other sequence (cursor, title, clipboard, OSC, DCS) is ever complete, in 7 or in 8 bits.
+Known limit: SGR can still write black on black; such text is hidden from the eye but not from a selection.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def escape_text(text: str, *, colour: bool) -> str:
     Args:
         colour: whether complete SGR sequences pass; they are removed otherwise.
     """
-    # str.isprintable() is false for every control, format and separator character, and 10 times as fast as a pattern.
+    # str.isprintable() is false for every control, format and separator character, and 5 times as fast as a pattern.
     if text.isprintable():
         return text
     return _SGR_OR_CONTROL.sub(_pass_or_show if colour else _drop_or_show, text)

@@ -15,7 +15,7 @@ import json
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from logd.record import MAX_TEXT_BYTES, RESERVED_KEYS, Severity, rfc3339
+from logd.record import RESERVED_KEYS, Severity, rfc3339
 
 MAX_BLOCK_BYTES = 1024 * 1024
 """The longest block as stored, but for a single record that is longer, and for what escapes add: it bounds what a
@@ -70,17 +70,3 @@ def opening(time_us: int, severity: Severity) -> bytes:
     """The text of a record up to its message."""
     level = f'"level":"{severity.name}",' if severity else ""
     return f'{{"time":"{rfc3339(time_us)}",{level}"msg":'.encode()
-
-
-def cut(text: bytes) -> list[bytes]:
-    """`text` in pieces of at most `MAX_TEXT_BYTES`, none of which ends inside a UTF-8 character."""
-    pieces = []
-    start = 0
-    while len(text) - start > MAX_TEXT_BYTES:
-        end = start + MAX_TEXT_BYTES
-        # A character is at most four bytes long; text that is not UTF-8 is cut where the limit falls.
-        boundary = next((at for at in range(end, end - 4, -1) if text[at] & 0xC0 != 0x80), end)
-        pieces.append(text[start:boundary])
-        start = boundary
-    pieces.append(text[start:])
-    return pieces

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import orjson
 
-from logd.ingest.block import MAX_BLOCK_BYTES, Block, Envelope, cut, opening, to_json
+from logd.ingest.block import MAX_BLOCK_BYTES, Block, Envelope, opening, to_json
 from logd.ingest.levels import severities_in_block, severity_of_line
-from logd.record import MAX_TEXT_BYTES, Severity
+from logd.record import MAX_TEXT_BYTES, Severity, cut
 
 _SEPARATOR = b"\x7f"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from logd.ingest.block import MAX_BLOCK_BYTES, Block, Envelope, cut, json_default, opening, own_fields, to_json
+from logd.ingest.block import MAX_BLOCK_BYTES, Block, Envelope, json_default, opening, own_fields, to_json
 from logd.ingest.lines import json_text
-from logd.record import severity_from_number
+from logd.record import cut, severity_from_number
 
 
 def encode_records(records: list[Any], time_us: int, envelope: Envelope) -> Iterator[Block]:

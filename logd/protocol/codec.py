@@ -24,7 +24,7 @@ def _refuse_tag(*_: object) -> NoReturn:
 
 
 # cbor2 turns tags it knows into dates, patterns, shared references and more before a tag hook is asked.
-_KNOWN_TAGS = (*range(6), 25, 28, 29, 30, 35, 36, 37, 100, 256, 258, 260, 261, 1004, 43000, 55799)
+_KNOWN_TAGS = (*range(6), 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
 
 
 class Decoder:
@@ -64,7 +64,7 @@ def _describe(error: BaseException) -> str:
     sentence = str(error)
     if error.__cause__ is not None:
         sentence += f": {error.__cause__}"
-    return f"the frame is not CBOR as the protocol uses it: {sentence}"
+    return f"the frame is not CBOR as the protocol uses it: {sentence:.400}"
 
 
 def message_from_map(value: Any) -> Message:

@@ -36,7 +36,7 @@ def _integer(low: int, high: int) -> Check:
 
 
 def _text(max_characters: int) -> Check:
-    return lambda value: type(value) is str and len(value) <= max_characters
+    return lambda value: isinstance(value, str) and len(value) <= max_characters
 
 
 def _optional(check: Check) -> Check:
@@ -49,6 +49,10 @@ def _one_of(*choices: str) -> Check:
 
 def _byte_string(max_bytes: int) -> Check:
     return lambda value: type(value) is bytes and len(value) <= max_bytes
+
+
+def _is_lines(value: Any) -> bool:
+    return type(value) is bytes and len(value) <= MAX_LINES_BYTES and value.endswith(b"\n")
 
 
 def _map(value: Any) -> bool:
@@ -100,7 +104,7 @@ def _is_record(value: Any) -> bool:
 
 
 def _records(value: Any) -> bool:
-    return type(value) is list and len(value) <= MAX_RECORDS_IN_FRAME and all(map(_is_record, value))
+    return type(value) is list and 0 < len(value) <= MAX_RECORDS_IN_FRAME and all(map(_is_record, value))
 
 
 _ID = _integer(0, MAX_ID)
@@ -222,7 +226,7 @@ class Open(Message):
     "emit",
     session=_ID,
     batch=_integer(1, MAX_ID),
-    lines=_optional(_byte_string(MAX_LINES_BYTES)),
+    lines=_optional(_is_lines),
     records=_optional(_records),
     time_us=_optional(_TIME_US),
     severity=_optional(_integer(0, MAX_SEVERITY_NUMBER)),
@@ -230,7 +234,7 @@ class Open(Message):
     cont=_flag,
 )
 class Emit(Message):
-    """One batch of a session's records: either `lines` or `records`.
+    """One batch of a session's records: either `lines`, whole ones that end with a newline, or `records`.
 
     A `severity` of None has levels detected in the lines. `cont` says that the first line goes on with the text that
     the last line of the batch before had begun.
@@ -359,10 +363,15 @@ class Batch(Message):
 
 
 @_message(
-    "event", sub=_ID, kind=_one_of("waiting", "started", "ended"), seq=_SEQ, exit_status=_optional(_integer(-255, 255))
+    "event",
+    sub=_ID,
+    kind=_one_of("waiting", "caught_up", "ended"),
+    seq=_SEQ,
+    exit_status=_optional(_integer(-255, 255)),
 )
 class Event(Message):
-    """What befell a subscription's run: `waiting` for it to exist, `started`, or `ended` after record `seq`."""
+    """What befell a subscription: it is `waiting` for the run to exist; it has `caught_up` with what there was when it
+    was made, up to record `seq`; or the run has `ended` after record `seq`, and with it the subscription."""
 
     sub: int
     kind: str

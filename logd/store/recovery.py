@@ -1,7 +1,7 @@
 """Making a run's newest segment sound again before it is used.
 
 Only the newest segment can be unclean: all others were closed when they were followed. One that ends with a CLOSE entry
-that fits its length is used as it is. Otherwise, in this order, so that the next try goes on from a stop after any step:
+that fits its length is used as it is. Otherwise, in this order, so that a stop after any step is mended by the next:
 
 1. Find the last entry that is whole and whose block's bytes are there and match: what comes after it was never
    acknowledged.

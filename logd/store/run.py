@@ -59,7 +59,8 @@ class RunStore:
         self.torn_bytes = 0
         """How many bytes were cut off when the run was opened."""
         self.extent = self._open_extent()
-        self._next_seq = self.extent.head + 1
+        self.next_seq = self.extent.head + 1
+        """The seq of the next record to be stored; past the extent's head while parts are stored."""
 
     def _open_extent(self) -> Extent:
         with store_errors("list", "a run's folder"):
@@ -96,7 +97,7 @@ class RunStore:
         """Store as many blocks as belong in the active segment, at least one; a full one is followed first."""
         self._time_us = max(self._time_us, now_us)
         writer = self._active_writer()
-        offset, seq = writer.size_bytes, self._next_seq
+        offset, seq = writer.size_bytes, self.next_seq
         entries: list[Entry] = []
         for append in appends:
             if entries and offset >= self._config.segment_bytes and entries[-1].kind == Kind.BLOCK:
@@ -116,7 +117,7 @@ class RunStore:
             entries.append(entry)
             offset, seq = entry.end, entry.next_seq
         writer.append([append.data for append in appends[: len(entries)]], entries)
-        self._next_seq = seq
+        self.next_seq = seq
         whole = next((entry for entry in reversed(entries) if entry.kind == Kind.BLOCK), None)
         if whole is not None:
             self._extend(whole, writer.header)
@@ -140,12 +141,12 @@ class RunStore:
             )
         if self._writer is not None:
             age_seconds = (self._time_us - self._writer.header.created_us) / 1e6
-            amid_parts = self._next_seq != self.extent.head + 1
+            amid_parts = self.next_seq != self.extent.head + 1
             if amid_parts or not rotation_due(
                 self._config, size_bytes=self._writer.size_bytes, age_seconds=age_seconds
             ):
                 return self._writer
-        following = SegmentWriter(self._folder_fd, Header(self.extent.generation, self._next_seq, self._time_us))
+        following = SegmentWriter(self._folder_fd, Header(self.extent.generation, self.next_seq, self._time_us))
         if self._writer is not None:
             self._writer.close(self.extent.head + 1, self._time_us)
         self._writer = following
@@ -167,8 +168,8 @@ class RunStore:
     def close(self) -> None:
         """Mark the active segment as closed in good order, and close all files."""
         if self._writer is not None:
-            if self._next_seq == self.extent.head + 1:
-                self._writer.close(self._next_seq, self._time_us)
+            if self.next_seq == self.extent.head + 1:
+                self._writer.close(self.next_seq, self._time_us)
             else:
                 self._writer.abandon()
             self._writer = None

@@ -1,0 +1,1 @@
+"""One module for each command of logctl: parse, build, call, print."""

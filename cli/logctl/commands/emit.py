@@ -1,0 +1,167 @@
+"""`logctl emit`: standard input, or a message, into a run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import click
+
+from logd import console
+from logd.client import Emitter, connect
+from logd.errors import ConnectionLost
+from logd.paths import Paths
+from logd.protocol.messages import MAX_SHARED_FIELDS_BYTES
+from logd.record import LEVEL_WORDS, MAX_FIELDS, MAX_LABEL_BYTES, check_run_name, severity_from_word
+
+READ_BYTES = 256 * 1024
+_PIPE_BYTES = 1024 * 1024
+"""What the input's pipe is made to hold, where the system lets it: 64 KiB at a time is a quarter of a block."""
+
+
+@click.command(name="emit")
+@click.argument("run")
+@click.argument("message", nargs=-1)
+@click.option("-l", "--level", metavar="LEVEL", help="Level of every record; by default it is found in the text.")
+@click.option("--stream", metavar="NAME", default="", help="Stream that every record is from, such as stderr.")
+@click.option("--source", metavar="NAME", default="", help="Part of the job that every record is from.")
+@click.option("--field", "fields", metavar="KEY=VALUE", multiple=True, help="Field of every record; repeatable.")
+@click.option(
+    "--format",
+    "input_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Form of the input: lines of text, or of JSON with time, level and message under their usual names.",
+)
+@click.option("--tee", is_flag=True, help="Pass the input on to standard output.")
+@click.option("--no-autostart", is_flag=True, help="Fail where no daemon runs, rather than start one.")
+@click.pass_obj
+def command(
+    paths: Paths,
+    *,
+    run: str,
+    message: tuple[str, ...],
+    level: str | None,
+    stream: str,
+    source: str,
+    fields: tuple[str, ...],
+    input_format: str,
+    tee: bool,
+    no_autostart: bool,
+) -> int:
+    """Emit standard input, line by line as it comes, or MESSAGE, into RUN.
+
+    The run is made where there is none, and the daemon started where none runs. Exits 0 when all of it is stored.
+    """
+    check_run_name(run)
+    settings: dict[str, Any] = {
+        "severity": _severity(level),
+        "stream": _label("--stream", stream),
+        "source": _label("--source", source),
+        "fields": _fields(fields),
+        "command": shlex.join(sys.argv),
+    }
+    if input_format == "json":
+        from logd.client.jsonlines import parse_json_lines
+
+        settings["parse"] = parse_json_lines
+    with connect(paths, "logctl emit", autostart=not no_autostart) as client:
+        emitter = Emitter(client, run, **settings)
+        try:
+            if message:
+                emitter.feed((" ".join(message) + "\n").encode("utf-8", "surrogateescape"))
+                emitter.finish()
+                return 0
+            return _emit_input(emitter, tee=tee)
+        except ConnectionLost as error:
+            raise ConnectionLost(
+                f"{error.message}; {emitter.unstored_bytes:,} bytes of the input are not known to be stored"
+            ) from None
+
+
+def _emit_input(emitter: Emitter, *, tee: bool) -> int:
+    interrupts = _Interrupts(sys.stdin.isatty())
+    _widen_pipe(0)
+    while True:
+        try:
+            data = os.read(0, READ_BYTES) if emitter.wait(0 if emitter.has_room else None) else None
+        except KeyboardInterrupt:
+            data = b""
+        if data == b"":
+            break
+        if data is not None:
+            tee = tee and _pass_on(data)
+            emitter.feed(data)
+        emitter.pump()
+    emitter.finish()
+    return console.EXIT_INTERRUPTED if interrupts.count else 0
+
+
+class _Interrupts:
+    """Counts ^C, and raises KeyboardInterrupt at the one that ends the input.
+
+    In `job | logctl emit` the first ^C is for the job, whose last lines are still to come. At a terminal it is for us.
+    """
+
+    def __init__(self, at_terminal: bool) -> None:
+        self.count = 0
+        self._enough = 1 if at_terminal else 2
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
+        if self.count == self._enough:
+            raise KeyboardInterrupt
+
+
+def _widen_pipe(fd: int) -> None:
+    try:
+        import fcntl
+
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    except (OSError, AttributeError):
+        return  # no pipe, or a system that does not let us: reads are smaller
+
+
+def _pass_on(data: bytes) -> bool:
+    """Write to standard output; False where its reader has gone, which is no reason not to store the rest."""
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(1, view) :]
+    except BrokenPipeError:
+        return False
+    return True
+
+
+def _severity(level: str | None) -> int | None:
+    if level is None:
+        return None
+    severity = severity_from_word(level)
+    if severity is None:
+        raise click.BadParameter(f"{level!r} is no level; one of {', '.join(LEVEL_WORDS)} is", param_hint="--level")
+    return severity
+
+
+def _label(option: str, value: str) -> str:
+    if len(value) > MAX_LABEL_BYTES:
+        raise click.BadParameter(f"it has {len(value)} characters, and can have {MAX_LABEL_BYTES}", param_hint=option)
+    return value
+
+
+def _fields(pairs: tuple[str, ...]) -> dict[str, str] | None:
+    fields = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not (key and equals):
+            raise click.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--field")
+        fields[key] = value
+    if len(fields) > MAX_FIELDS:
+        raise click.BadParameter(f"there are {len(fields)}, and can be {MAX_FIELDS}", param_hint="--field")
+    if sum(len(key) + len(value) for key, value in fields.items()) > MAX_SHARED_FIELDS_BYTES:
+        raise click.BadParameter(f"they have over {MAX_SHARED_FIELDS_BYTES} characters together", param_hint="--field")
+    return fields or None

@@ -1,0 +1,45 @@
+"""The `logctl` command. Each of its commands is a module in `commands`, which is imported when it is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from logd import console
+
+COMMANDS = ("attach", "emit", "runs")
+
+
+class _Commands(click.Group):
+    """Finds each command in its module, `logctl.commands.<name>.command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"logctl.commands.{cmd_name}").command
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@console.location_options
+@click.pass_context
+def cli(context: click.Context, /, **options: Any) -> None:
+    """Emit logs into runs, and watch them.
+
+    A run is a named stream of records from one job. Pipe into it with `emit`, watch it with `attach`.
+    """
+    context.obj = console.paths_of(options)
+
+
+def main() -> None:
+    """The entry point of `logctl`."""
+    console.run(cli)
+
+
+if __name__ == "__main__":
+    main()

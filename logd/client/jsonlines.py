@@ -1,0 +1,101 @@
+"""JSON lines as other programs write them, to structured records.
+
+Time, level and message are found under the names that logging libraries use; the rest is kept as fields, and so is
+what is found and cannot be read as what its name says. A line that is not a JSON object is a record of its text.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from logd.record import MAX_FIELDS, MAX_TEXT_BYTES, MAX_TIME_US, Severity, severity_from_number, severity_from_word
+
+TIME_KEYS = ("time", "timestamp", "ts", "@timestamp", "asctime", "datetime", "date")
+LEVEL_KEYS = ("level", "severity", "lvl", "levelname", "log.level", "severity_text", "loglevel", "severity_number")
+MESSAGE_KEYS = ("msg", "message", "event", "body", "text", "log")
+
+_BUNYAN_LEVELS = {
+    10: Severity.TRACE,
+    20: Severity.DEBUG,
+    30: Severity.INFO,
+    40: Severity.WARN,
+    50: Severity.ERROR,
+    60: Severity.FATAL,
+}
+
+# What a number of seconds, milliseconds, ... since 1970 is at the least: the 1970s hold no logs.
+_TIME_UNITS = ((1e17, 1e-3), (1e14, 1.0), (1e11, 1e3), (1e8, 1e6))
+
+
+def parse_json_lines(lines: bytes) -> list[list[Any]]:
+    """The structured records of whole lines: [time in µs or None, severity number, text, fields or None] each."""
+    return [_record(line) for line in lines.removesuffix(b"\n").split(b"\n")]
+
+
+def _record(line: bytes) -> list[Any]:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):
+        return [None, 0, line, None]
+    time_us = _take(fields, TIME_KEYS, _time_us)
+    severity = _take(fields, LEVEL_KEYS, _severity)
+    text = _take(fields, MESSAGE_KEYS, _text)
+    if len(fields) > MAX_FIELDS or _depth(fields) > _MAX_FIELD_DEPTH:
+        return [time_us, severity or 0, line, None]
+    return [time_us, severity or 0, text or "", fields or None]
+
+
+_MAX_FIELD_DEPTH = 4
+"""A frame's eight levels, less those above a field's value."""
+
+
+def _depth(value: Any) -> int:
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, children), default=0) if isinstance(value, dict | list) else 0
+
+
+def _take(fields: dict[str, Any], names: tuple[str, ...], read: Any) -> Any:
+    """Remove and return the first of `names` that can be read; None where none can."""
+    for name in names:
+        value = read(fields[name]) if name in fields else None
+        if value is not None:
+            del fields[name]
+            return value
+    return None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and len(value) <= MAX_TEXT_BYTES else None
+
+
+def _severity(value: Any) -> int | None:
+    if isinstance(value, str):
+        return severity_from_word(value.strip())
+    if type(value) is not int:
+        return None
+    return _BUNYAN_LEVELS.get(value) or (severity_from_number(value) if 1 <= value <= 24 else None)
+
+
+def _time_us(value: Any) -> int | None:
+    if isinstance(value, str):
+        return _time_us_of_text(value)
+    if type(value) not in (int, float):
+        return None
+    time_us = next((int(value * scale) for least, scale in _TIME_UNITS if value >= least), None)
+    return time_us if time_us is not None and time_us <= MAX_TIME_US else None
+
+
+def _time_us_of_text(text: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(text.replace(",", "."))
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.astimezone()
+    since_epoch = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    time_us = since_epoch.days * 86_400_000_000 + since_epoch.seconds * 1_000_000 + since_epoch.microseconds
+    return time_us if 0 <= time_us <= MAX_TIME_US else None

@@ -1,0 +1,72 @@
+"""What both commands share: the options that say where the daemon is, and how a command ends.
+
+Every ending passes through `run`: a message of one or two lines on standard error, and the exit status of the error.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+
+from logd.errors import LogdError
+from logd.paths import Paths
+from logd.version import __version__
+
+EXIT_INTERRUPTED = 130
+
+_LOCATIONS = (
+    ("--socket", "PATH", "The daemon's socket [env: LOGD_SOCKET]."),
+    ("--state-dir", "PATH", "The folder of all that the daemon keeps [env: LOGD_STATE_DIR]."),
+    ("--config", "PATH", "The configuration file [env: LOGD_CONFIG]."),
+)
+
+
+def location_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a click group the options that say where the daemon is, and `--version`; see `paths_of`."""
+    for name, metavar, text in reversed(_LOCATIONS):
+        command = click.option(name, metavar=metavar, help=text)(command)
+    return click.version_option(__version__, message="%(prog)s %(version)s")(command)
+
+
+def paths_of(options: dict[str, Any]) -> Paths:
+    """The paths that the values of `location_options` name."""
+    return Paths.resolve(socket=options["socket"], state_dir=options["state_dir"], config=options["config"])
+
+
+def complain(message: str, hint: str | None = None) -> None:
+    """Say on standard error what is wrong, and what can be done."""
+    program = os.path.basename(sys.argv[0])
+    lines = [f"{program}: {message}"] + ([f"{program}: {hint}"] if hint else [])
+    print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def run(command: click.Command) -> NoReturn:
+    """Run a command, and end the process as it ends."""
+    try:
+        status = command.main(standalone_mode=False)
+        sys.stdout.flush()
+    except LogdError as error:
+        complain(error.message, error.hint)
+        status = error.exit_status
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        status = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        die_of_broken_pipe()
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def die_of_broken_pipe() -> NoReturn:
+    """End as a program does whose reader has gone: by SIGPIPE, silently."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+    os._exit(128 + signal.SIGPIPE)

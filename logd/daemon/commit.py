@@ -1,0 +1,231 @@
+"""Group commit: what came in from all sessions is encoded and stored together, while the next is coming in.
+
+One worker thread at a time encodes and writes; the event loop never waits for the disk. What a session sent is
+acknowledged and published when the worker is back. Where the disk says no, nothing is dropped: the same work is tried
+again, and meanwhile the bound on what is pending stops the reading of all emitters.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+
+from logd.daemon.meter import RateMeter
+from logd.daemon.run import LiveRun, Session
+from logd.errors import StoreError
+from logd.ingest import MAX_BLOCK_BYTES, Block, Envelope, LineBatch, encode_lines, encode_records
+from logd.protocol import Emit
+from logd.record import Rows, Severity, now_us, severity_from_number
+from logd.store import Append
+
+log = logging.getLogger(__name__)
+
+MAX_PENDING_BYTES = 4 * 1024 * 1024
+"""Taken in and not yet stored, of all runs. Over it, emitters are not read until it is stored: they wait, or spool."""
+MAX_COMMIT_BYTES = 1024 * 1024
+"""What one commit takes of it."""
+MAX_GROUP_BYTES = 256 * 1024
+"""Batches of one session that follow each other are stored as one block up to this size of input."""
+RETRY_SECONDS = 2.0
+_RECORD_OVERHEAD_BYTES = 64
+"""What a pending batch is counted as beyond its text."""
+
+
+@dataclass(eq=False)
+class _Group:
+    """Consecutive batches of one session that share all but their times: what is stored, or not, as a whole."""
+
+    session: Session
+    envelope: Envelope
+    severity: Severity | None
+    cont: bool
+    structured: bool
+    time_us: int
+    batches: list[LineBatch] = field(default_factory=list)
+    records: list[Any] = field(default_factory=list)
+    last_batch: int = 0
+    input_bytes: int = 0
+    record_count: int = 0
+    """Known when it is stored."""
+
+    def blocks(self) -> Iterator[Block]:
+        if self.structured:
+            return encode_records(self.records, self.time_us, self.envelope)
+        return encode_lines(self.batches, self.envelope, self.severity, cont=self.cont)
+
+    def appends(self) -> Iterator[Append]:
+        """The group's blocks as the store takes them: all but the last are parts."""
+        blocks = self.blocks()
+        block = next(blocks, None)
+        while block is not None:
+            following = next(blocks, None)
+            self.record_count += block.record_count
+            yield Append(*block, self.session.key, self.last_batch, part=following is not None)
+            block = following
+
+
+@dataclass(eq=False)
+class _Work:
+    """What one commit does for one run; it can be gone on with after a failure."""
+
+    run: LiveRun
+    groups: list[_Group]
+    newest: deque[Rows] = field(default_factory=deque)
+    """The newest rows stored, about as many as a run keeps in memory."""
+    newest_bytes: int = 0
+    stored_bytes: int = 0
+    done: bool = False
+    _unstored: list[Append] = field(default_factory=list)
+    _appends: Iterator[Append] | None = None
+
+    def run_in_thread(self) -> None:
+        """Encode and store, about a block's bytes at a time. StoreError leaves the rest for the next call."""
+        if self._appends is None:
+            self._appends = (append for group in self.groups for append in group.appends())
+        while True:
+            self._fill()
+            if not self._unstored:
+                self.done = True
+                return
+            first_seq = self.run.store.next_seq
+            count = self.run.store.append(self._unstored, now_us())
+            for append in self._unstored[:count]:
+                self._remember(Rows(first_seq, append.record_count, append.data))
+                first_seq += append.record_count
+            del self._unstored[:count]
+
+    def _fill(self) -> None:
+        unstored_bytes = sum(len(append.data) for append in self._unstored)
+        while unstored_bytes < MAX_BLOCK_BYTES and self._appends is not None:
+            append = next(self._appends, None)
+            if append is None:
+                return
+            self._unstored.append(append)
+            unstored_bytes += len(append.data)
+
+    def _remember(self, rows: Rows) -> None:
+        self.newest.append(rows)
+        self.newest_bytes += len(rows.data)
+        self.stored_bytes += len(rows.data)
+        while self.newest_bytes > MAX_BLOCK_BYTES and len(self.newest) > 1:
+            self.newest_bytes -= len(self.newest.popleft().data)
+
+
+class Committer:
+    """Takes batches in from sessions, and stores them."""
+
+    def __init__(self) -> None:
+        self.records = RateMeter()
+        self.bytes = RateMeter()
+        self.store_error: StoreError | None = None
+        """Why the store takes nothing at present."""
+        self.pending_bytes = 0
+        self._queue: deque[_Group] = deque()
+        self._submitted = trio.Event()
+        self._progress = trio.Event()
+        self._stopped = False
+
+    def submit(self, session: Session, emit: Emit, envelope: Envelope, *, received_us: int) -> None:
+        """Take in one batch; its place among the session's batches has been checked."""
+        time_us = received_us if emit.time_us is None else emit.time_us
+        severity = None if emit.severity is None else severity_from_number(emit.severity)
+        group = self._queue[-1] if self._queue else None
+        if (
+            group is None
+            or group.session is not session
+            or group.envelope is not envelope
+            or group.structured
+            or emit.lines is None
+            or emit.cont
+            or group.severity is not severity
+            or group.input_bytes + len(emit.lines) > MAX_GROUP_BYTES
+        ):
+            group = _Group(session, envelope, severity, emit.cont, emit.lines is None, time_us)
+            self._queue.append(group)
+        if emit.lines is not None:
+            group.batches.append(LineBatch(time_us, emit.lines))
+            size_bytes = len(emit.lines) + _RECORD_OVERHEAD_BYTES
+        else:
+            group.records = emit.records or []
+            size_bytes = sum(len(record[2]) + _RECORD_OVERHEAD_BYTES for record in group.records)
+        group.last_batch = session.accepted_batch = emit.batch
+        group.input_bytes += size_bytes
+        self.pending_bytes += size_bytes
+        self._submitted.set()
+
+    async def wait_room(self) -> None:
+        """Return when more may be submitted."""
+        while self.pending_bytes > MAX_PENDING_BYTES:
+            await self._progress.wait()
+
+    async def flush(self, session: Session) -> None:
+        """Return when all that was submitted of a session is stored, or never will be, as the daemon stops."""
+        batch = session.accepted_batch
+        while session.stored_batch < batch and not self._stopped:
+            await self._progress.wait()
+
+    async def run(self) -> None:
+        """Commit until cancelled."""
+        try:
+            while True:
+                await self._submitted.wait()
+                self._submitted = trio.Event()
+                while self._queue:
+                    await self._commit(self._take())
+        finally:
+            self._stopped = True
+            self._progress.set()
+
+    def _take(self) -> list[_Group]:
+        groups: list[_Group] = []
+        taken_bytes = 0
+        while self._queue and taken_bytes < MAX_COMMIT_BYTES:
+            groups.append(self._queue.popleft())
+            taken_bytes += groups[-1].input_bytes
+        return groups
+
+    async def _commit(self, groups: list[_Group]) -> None:
+        by_run: dict[LiveRun, list[_Group]] = {}
+        for group in groups:
+            by_run.setdefault(group.session.run, []).append(group)
+        works = [_Work(run, run_groups) for run, run_groups in by_run.items()]
+        while pending := [work for work in works if not work.done]:
+            try:
+                await trio.to_thread.run_sync(_run_all, pending)
+            except StoreError as error:
+                if self.store_error is None:
+                    log.error("%s; trying again until it works", error.message)
+                self.store_error = error
+                await trio.sleep(RETRY_SECONDS)
+            else:
+                if self.store_error is not None:
+                    log.info("the store takes records again")
+                self.store_error = None
+        for work in works:
+            self._publish(work)
+        self.pending_bytes -= sum(group.input_bytes for group in groups)
+        self._progress.set()
+        self._progress = trio.Event()
+
+    def _publish(self, work: _Work) -> None:
+        now = trio.current_time()
+        records = 0
+        for group in work.groups:
+            group.session.stored_batch = group.last_batch
+            group.session.on_stored()
+            group.session.records += group.record_count
+            records += group.record_count
+        self.records.add(records, now)
+        work.run.records.add(records, now)
+        self.bytes.add(work.stored_bytes, now)
+        work.run.publish(work.newest)
+
+
+def _run_all(works: list[_Work]) -> None:
+    for work in works:
+        work.run_in_thread()

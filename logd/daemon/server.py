@@ -1,0 +1,155 @@
+"""The composition root: what the daemon is made of, and how it starts and stops."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+
+import trio
+
+from logd.config import Config
+from logd.daemon.access import Credentials, may_connect, peer_credentials
+from logd.daemon.commit import Committer
+from logd.daemon.hub import Hub
+from logd.daemon.peer import Peer
+from logd.daemon.refusal import RequestRefused
+from logd.daemon.run import Session
+from logd.fanout import Subscription
+from logd.paths import Paths
+from logd.protocol import Connection, Error, ErrorCode, Open, Role
+from logd.record import now_us
+from logd.store import Store, session_key
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 10.0
+"""How long a stopping daemon takes in what peers go on sending."""
+TAKE_OVER_SECONDS = 5.0
+"""How long a session that is opened again waits for its earlier connection to be gone."""
+
+
+class Server:
+    """One daemon: a store, the runs in use, and the peers.
+
+    Args:
+        paths: where the state is, and the socket, for those who ask.
+    """
+
+    def __init__(self, config: Config, paths: Paths) -> None:
+        self.config = config
+        self.paths = paths
+        self.pid = os.getpid()
+        self.store = Store(paths.state_dir, config.store)
+        self.hub = Hub(self.store)
+        self.committer = Committer()
+        self.peers: set[Peer] = set()
+        self.subscriptions: dict[Subscription, Peer] = {}
+        self.exit_statuses: dict[str, int] = {}
+        self.started = 0.0
+        self._connections_of: Counter[int] = Counter()
+        self._accepting = trio.CancelScope()
+
+    async def serve(self, listener: trio.SocketListener, on_ready: Callable[[], None]) -> None:
+        """Serve until SIGTERM, SIGINT or `stop`; then take in what was sent, and return with all files closed."""
+        self.started = trio.current_time()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.committer.run)
+                nursery.start_soon(self._stop_on_signal)
+                async with trio.open_nursery() as peers:
+                    on_ready()
+                    with self._accepting:
+                        await trio.serve_listeners(self._serve_peer, [listener], handler_nursery=peers)
+                    for peer in self.peers:
+                        peer.drain()
+                    peers.cancel_scope.deadline = trio.current_time() + STOP_SECONDS
+                nursery.cancel_scope.cancel()
+        finally:
+            self.store.close()
+
+    def stop(self) -> None:
+        """Take in what was sent, and then return from `serve`."""
+        self._accepting.cancel()
+
+    async def _stop_on_signal(self) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            async for number in signals:
+                log.info("stopping on %s", signal.Signals(number).name)
+                self.stop()
+
+    async def _serve_peer(self, stream: trio.SocketStream) -> None:
+        try:
+            credentials = peer_credentials(stream.socket)
+        except OSError as error:
+            log.error("a peer's credentials cannot be had: %s", error)
+            await trio.aclose_forcefully(stream)
+            return
+        refusal = self._refusal(credentials)
+        if refusal is not None:
+            await _turn_away(stream, *refusal)
+            return
+        peer = Peer(self, stream, credentials)
+        self.peers.add(peer)
+        self._connections_of[credentials.uid] += 1
+        try:
+            await peer.serve()
+        except Exception:
+            log.exception("serving pid %d failed", credentials.pid)
+        finally:
+            self.peers.discard(peer)
+            self._connections_of[credentials.uid] -= 1
+
+    def _refusal(self, credentials: Credentials) -> tuple[ErrorCode, str] | None:
+        config = self.config.server
+        if not may_connect(credentials):
+            return ErrorCode.NOT_PERMITTED, f"this daemon serves another user than uid {credentials.uid}"
+        if len(self.peers) >= config.max_connections:
+            return ErrorCode.TOO_MANY_CONNECTIONS, f"all {config.max_connections} connections are taken"
+        if self._connections_of[credentials.uid] >= config.max_connections_per_user:
+            return (
+                ErrorCode.TOO_MANY_CONNECTIONS,
+                f"uid {credentials.uid} has {config.max_connections_per_user} connections, as many as a user may",
+            )
+        return None
+
+    async def begin_session(self, credentials: Credentials, request: Open) -> Session:
+        """Open a session as its emitter asks; what it had stored before is known again."""
+        run = await self.hub.acquire(request.run, create=True)
+        try:
+            key = session_key(credentials.uid, request.session)
+            with trio.move_on_after(TAKE_OVER_SECONDS):
+                while key in run.sessions:
+                    await run.wait_changed()
+            stored_batch = await trio.to_thread.run_sync(run.store.last_batch, key)
+            if key in run.sessions:
+                raise RequestRefused(ErrorCode.ALREADY_OPEN, "the session is open on another connection")
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                await self.hub.release(run)
+            raise
+        session = Session(run, key, request, credentials, now_us(), stored_batch, stored_batch)
+        run.sessions[key] = session
+        run.notify()
+        return session
+
+    async def end_session(self, session: Session, exit_status: int | None) -> None:
+        """End a session when all that was taken in of it is stored."""
+        await self.committer.flush(session)
+        run = session.run
+        del run.sessions[session.key]
+        run.exit_status = exit_status
+        if exit_status is not None:
+            self.exit_statuses[run.name] = exit_status
+        run.notify()
+        await self.hub.release(run)
+
+
+async def _turn_away(stream: trio.SocketStream, code: ErrorCode, sentence: str) -> None:
+    log.warning("%s", sentence)
+    with trio.move_on_after(1), suppress(trio.BrokenResourceError):
+        await stream.send_all(Connection(Role.SERVER).send(Error(code, sentence)))
+    await trio.aclose_forcefully(stream)

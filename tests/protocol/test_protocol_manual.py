@@ -1,0 +1,302 @@
+"""man/logd-protocol.7 says what the code does: every message, key, bound, transition and error code, and no others.
+
+The page is read as its mdoc source, whose lists are regular:
+
+    .Ss emit
+    .It Va batch Pq integer, 1 to 9007199254740991; required
+
+Types are tried, not compared: what the page allows at its limits the message's check must take, and one step past them
+refuse.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logd.config import ServerConfig
+from logd.protocol import (
+    MAX_FRAME_BYTES,
+    MAX_LINES_BYTES,
+    MAX_RECORDS_IN_FRAME,
+    MESSAGE_TYPES,
+    SUPPORTED_VERSIONS,
+    TRANSITIONS,
+    Connection,
+    ErrorCode,
+    Message,
+    Role,
+    State,
+)
+from logd.protocol.codec import MAX_DEPTH
+from logd.protocol.messages import MAX_ID, MAX_SHARED_FIELDS_BYTES
+from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TEXT_BYTES, MAX_TIME_US
+
+PAGE = Path(__file__).parents[2] / "man" / "logd-protocol.7"
+SOURCE = PAGE.read_text("ascii")
+SECTION_OF = {Role.CLIENT: "CLIENT MESSAGES", Role.SERVER: "DAEMON MESSAGES"}
+NAME_OF = {Role.CLIENT: "client", Role.SERVER: "daemon"}
+
+BOUNDS = {
+    "bytes in a frame's payload": MAX_FRAME_BYTES,
+    "levels of maps and arrays": MAX_DEPTH,
+    "ids, seqs and counts": MAX_ID,
+    "bytes in lines": MAX_LINES_BYTES,
+    "records in a batch": MAX_RECORDS_IN_FRAME,
+    "length of a record's text": MAX_TEXT_BYTES,
+    "fields of a record": MAX_FIELDS,
+    "session's fields, characters": MAX_SHARED_FIELDS_BYTES,
+    "characters in a label": MAX_LABEL_BYTES,
+    "highest severity number": MAX_SEVERITY_NUMBER,
+    "highest time, microseconds": MAX_TIME_US,
+    "seconds to say hello": ServerConfig.handshake_seconds,
+    "seconds to finish a frame": ServerConfig.frame_seconds,
+    "connections of one user": ServerConfig.max_connections_per_user,
+    "connections in all": ServerConfig.max_connections,
+}
+
+
+def section(title: str) -> str:
+    """A section's source, without its heading."""
+    _, found, rest = SOURCE.partition(f"\n.Sh {title}\n")
+    assert found, f"the page has no section {title}"
+    return rest.partition("\n.Sh ")[0] + "\n"
+
+
+def subsections(title: str) -> dict[str, str]:
+    """The source of each subsection of a section, by its heading."""
+    _, *parts = re.split(r"^\.Ss (.+)\n", section(title), flags=re.M)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def displays(title: str) -> list[str]:
+    """The literal displays of a section, as a reader sees them."""
+    texts = re.findall(r"^\.Bd -literal\n(.*?)\n\.Ed$", section(title), flags=re.M | re.S)
+    return [text.replace("\\e", "\\") for text in texts]
+
+
+def listed_keys(text: str) -> dict[str, tuple[str, str]]:
+    """A message's keys, as listed: each one's type, and "required" or its default."""
+    items = re.findall(r"^\.It Va (\S+) Pq (.+); (required|default .+)$", text, flags=re.M)
+    assert len(items) == text.count("\n.It "), "an item is not written as the others are"
+    return {key: (kind, default) for key, kind, default in items}
+
+
+MESSAGES = {role: subsections(title) for role, title in SECTION_OF.items()}
+LISTED = {name: listed_keys(text) for texts in MESSAGES.values() for name, text in texts.items()}
+LISTED_KEYS = [(name, key) for name, keys in LISTED.items() for key in keys]
+
+
+def senders() -> dict[str, Role]:
+    return {kind.t: role for allowed in TRANSITIONS.values() for role, kind in allowed}
+
+
+# Messages and their keys
+
+
+def test_the_page_lists_every_message_under_its_sender_and_no_other() -> None:
+    listed = {name: role for role, texts in MESSAGES.items() for name in texts}
+    assert listed == senders()
+    assert listed.keys() == MESSAGE_TYPES.keys()
+
+
+@pytest.mark.parametrize("name", MESSAGE_TYPES)
+def test_a_message_is_listed_with_its_keys_in_their_order(name: str) -> None:
+    assert list(LISTED[name]) == list(MESSAGE_TYPES[name].checks)
+
+
+@pytest.mark.parametrize(("name", "key"), LISTED_KEYS)
+def test_a_key_is_listed_with_its_default(name: str, key: str) -> None:
+    message_type = MESSAGE_TYPES[name]
+    _, listed = LISTED[name][key]
+    if key in message_type.required:
+        assert listed == "required"
+    else:
+        default = message_type.defaults[key]
+        words = {None: "null", True: "true", False: "false", "": "empty"}
+        shown = words[default] if default in words and type(default) is not int else str(default)
+        assert listed == f"default {shown}"
+
+
+@pytest.mark.parametrize(("name", "key"), LISTED_KEYS)
+def test_a_key_is_null_exactly_where_its_default_is(name: str, key: str) -> None:
+    _, listed = LISTED[name][key]
+    assert MESSAGE_TYPES[name].checks[key](None) is (listed == "default null")
+
+
+def at_limits(kind: str) -> tuple[list[Any], list[Any]]:
+    """Values that a type as the page writes it just allows, and values that it just does not."""
+    sizes = [int(number) for number in re.findall(r"-?\d+", kind)]
+    match re.sub(r"-?\d+", "N", kind):
+        case "integer, N to N":
+            low, high = sizes
+            return [low, high], [low - 1, high + 1]
+        case "text, at most N characters":
+            return ["", "\u00fc" * sizes[0]], ["x" * (sizes[0] + 1)]
+        case "byte string, N to N bytes":
+            low, high = sizes
+            return [b"\n" * low, b"\n" * high], [b"\n" * (low - 1)] * bool(low) + [b"\n" * (high + 1)]
+        case "list of N to N integers":
+            low, high = sizes
+            return [[1] * low, [1] * high], [[1] * (low - 1), [1] * (high + 1)]
+        case "list of N to N records":
+            low, high = sizes
+            record = [None, 9, "text", None]
+            return [[record] * low, [record] * high], [[record] * (low - 1), [record] * (high + 1)]
+        case "map of at most N scalars, N characters in all":
+            count, characters = sizes
+            few = {str(number): 0 for number in range(count)}
+            return [{}, few, {"x": "x" * (characters - 1)}], [{**few, "x": 0}, {"x": "x" * characters}, {"x": []}]
+        case "map":
+            return [{}, {"x": []}], [[], {1: 1}]
+        case "true or false":
+            return [True, False], [0, 1, "true"]
+        case other:
+            assert other.startswith("one of "), f"no such type: {kind}"
+            words = other.removeprefix("one of ").split(", ")
+            return words, ["", "other", *map(str.upper, words)]
+
+
+@pytest.mark.parametrize(("name", "key"), LISTED_KEYS)
+def test_a_key_takes_what_the_page_allows_and_no_more(name: str, key: str) -> None:
+    check = MESSAGE_TYPES[name].checks[key]
+    allowed, refused = at_limits(LISTED[name][key][0])
+    assert all(check(value) for value in allowed)
+    assert not any(check(value) for value in refused)
+
+
+# Codes and bounds
+
+
+def test_the_page_lists_every_error_code_with_its_sentence_and_what_follows() -> None:
+    items = re.findall(r"^\.It Cm (\S+) Pq (.+)\n([^.](?:.|\n)*?)(?=\n\.)", section("ERROR CODES"), flags=re.M)
+    assert {code: (after, " ".join(sentence.split())) for code, after, sentence in items} == {
+        code.value: ("closes the connection" if code.closes_connection else "the connection goes on", code.sentence)
+        for code in ErrorCode
+    }
+
+
+def test_the_page_lists_every_bound() -> None:
+    rows = re.findall(r"^\.It (.+) Ta (\d+) Ta Cm (\S+)$", section("BOUNDS"), flags=re.M)
+    assert {bound: int(number) for bound, number, _ in rows} == BOUNDS
+    assert {code for *_, code in rows} <= set(ErrorCode)
+
+
+def test_the_page_names_no_message_that_does_not_exist() -> None:
+    """`Ic` marks a message wherever the page mentions one."""
+    named = set(re.findall(r"(?:^\.| )Ic (\S+)", SOURCE, flags=re.M))
+    assert named <= MESSAGE_TYPES.keys()
+
+
+def test_the_page_names_no_code_that_does_not_exist() -> None:
+    """`Cm` marks codes, and other words of the protocol; what of them looks like a code is one."""
+    values = {word for keys in LISTED.values() for kind, _ in keys.values() for word in re.findall(r"\w+", kind)}
+    named = set(re.findall(r"(?:^\.| )Cm (\S+)", SOURCE, flags=re.M))
+    assert named - values - {"running", "stdout", "stderr"} <= set(ErrorCode)
+
+
+def test_the_page_names_the_version() -> None:
+    assert f"protocol version {max(SUPPORTED_VERSIONS)} " in SOURCE
+
+
+# States
+
+
+def drawn_diagram() -> str:
+    """The way from the first state to the last, drawn from the table."""
+    drawn, state = State.START.name, State.START
+    while steps := [step for step in TRANSITIONS[state].items() if step[1] is not state]:
+        ((role, kind), state), *others = steps
+        assert not others, "the way branches: draw it otherwise"
+        drawn += f" --({NAME_OF[role]}: {kind.t})--> {state.name}"
+    return drawn
+
+
+def drawn_states() -> str:
+    """The table, a line for each state, sender and next state."""
+    lines = []
+    for state, allowed in TRANSITIONS.items():
+        lines.append(state.name)
+        grouped: dict[tuple[Role, State], list[str]] = {}
+        for (role, kind), after in allowed.items():
+            grouped.setdefault((role, after), []).append(kind.t)
+        lines += [f"  {NAME_OF[role]}: {', '.join(names)} -> {after.name}" for (role, after), names in grouped.items()]
+    return "\n".join(lines)
+
+
+def test_the_diagram_is_the_table() -> None:
+    assert displays("STATES") == [drawn_diagram(), drawn_states()]
+
+
+# The example
+
+
+def example() -> list[tuple[Role, str, bytes]]:
+    """The messages of the worked example: who sends what, and its bytes."""
+    (text,) = displays("WORKED EXAMPLE")
+    said = []
+    for part in text.split("\n\n"):
+        heading, *lines = part.splitlines()
+        who, name = heading.split(" says ")
+        role = {name: role for role, name in NAME_OF.items()}[who]
+        # The comments begin at one column, behind sixteen bytes.
+        said.append((role, name, bytes.fromhex("".join(line[:47] for line in lines))))
+    return said
+
+
+def test_the_example_is_a_conversation() -> None:
+    sides = {role: Connection(role) for role in Role}
+    heard: list[Message] = []
+    for role, name, data in example():
+        receiver = sides[role.peer]
+        receiver.receive_data(data)
+        message = receiver.next_message()
+        assert message is not None
+        assert message.t == name
+        assert receiver.next_message() is None
+        assert sides[role].send(message) == data
+        heard.append(message)
+    assert [message.t for message in heard] == ["hello", "welcome", "open", "reply", "emit", "ack"]
+
+
+def test_the_comments_of_the_example_are_true() -> None:
+    (text,) = displays("WORKED EXAMPLE")
+    for (_, name, data), part in zip(example(), text.split("\n\n"), strict=True):
+        length, head, *keys = [comment for line in part.splitlines()[1:] if (comment := line[48:])]
+        assert length == f"{len(data) - 4} bytes follow"
+        receiver = Connection(senders()[name].peer)
+        receiver.state = next(
+            state for state, allowed in TRANSITIONS.items() if (senders()[name], MESSAGE_TYPES[name]) in allowed
+        )
+        receiver.receive_data(data)
+        message = receiver.next_message()
+        assert message is not None
+        values = message.to_map()
+        assert head == f"map of {len(values)}"
+        assert [key.partition(":")[0] for key in keys if not key.startswith(" ")] == list(values)
+
+
+# The page itself
+
+
+@pytest.mark.skipif(shutil.which("mandoc") is None, reason="mandoc is not installed")
+def test_mandoc_finds_nothing_wrong() -> None:
+    linted = subprocess.run(
+        ["mandoc", "-T", "lint", "-W", "warning", str(PAGE)], capture_output=True, text=True, check=False
+    )
+    assert linted.stdout == ""
+    assert linted.returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("mandoc") is None, reason="mandoc is not installed")
+def test_the_page_fits_a_terminal() -> None:
+    rendered = subprocess.run(
+        ["mandoc", "-T", "ascii", "-O", "width=80", str(PAGE)], capture_output=True, text=True, check=True
+    ).stdout
+    plain = re.sub(".\b", "", rendered)
+    assert max(len(line) for line in plain.splitlines()) <= 80
