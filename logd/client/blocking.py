@@ -24,6 +24,8 @@ from logd.protocol import (
 from logd.version import __version__
 
 RECEIVE_BYTES = 256 * 1024
+SEND_BUFFER_BYTES = 1024 * 1024
+"""What the system is asked to hold of what is sent: a few blocks, so that neither side waits for each."""
 HELLO_SECONDS = 10.0
 """How long a daemon that accepts the connection may take to answer `hello`."""
 
@@ -157,6 +159,7 @@ class Client:
 
 def _connect(paths: Paths) -> socket.socket:
     connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     try:
         connected.connect(str(paths.socket))
     except PermissionError:

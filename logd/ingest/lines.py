@@ -29,6 +29,11 @@ class LineBatch(NamedTuple):
 
     time_us: int
     lines: bytes
+    line_count: int
+
+    @classmethod
+    def of(cls, time_us: int, lines: bytes) -> LineBatch:
+        return cls(time_us, lines, lines.count(b"\n"))
 
 
 def encode_lines(
@@ -41,10 +46,10 @@ def encode_lines(
         cont: whether the first line goes on with a text that was begun before.
     """
     if cont:
-        time_us, lines = batches[0]
+        time_us, lines, line_count = batches[0]
         first, newline, rest = lines.partition(b"\n")
-        yield _encode_reference([LineBatch(time_us, first + newline)], envelope, severity, cont=True)
-        batches = [LineBatch(time_us, rest)] * bool(rest) + batches[1:]
+        yield _encode_reference([LineBatch(time_us, first + newline, 1)], envelope, severity, cont=True)
+        batches = [LineBatch(time_us, rest, line_count - 1)] * bool(rest) + batches[1:]
     for part in _bounded(batches, len(opening(0, Severity.TRACE)) + len(envelope.closing)):
         yield _encode_fast(part, envelope, severity) or _encode_reference(part, envelope, severity)
 
@@ -55,7 +60,7 @@ def _bounded(batches: list[LineBatch], overhead_bytes: int) -> Iterator[list[Lin
     part_bytes = 0
     for batch in batches:
         for piece in _halved(batch, overhead_bytes):
-            piece_bytes = len(piece.lines) + piece.lines.count(b"\n") * overhead_bytes
+            piece_bytes = len(piece.lines) + piece.line_count * overhead_bytes
             if part and part_bytes + piece_bytes > MAX_BLOCK_BYTES:
                 yield part
                 part, part_bytes = [], 0
@@ -66,15 +71,16 @@ def _bounded(batches: list[LineBatch], overhead_bytes: int) -> Iterator[list[Lin
 
 
 def _halved(batch: LineBatch, overhead_bytes: int) -> Iterator[LineBatch]:
-    time_us, lines = batch
-    count = lines.count(b"\n")
-    if count < 2 or len(lines) + count * overhead_bytes <= MAX_BLOCK_BYTES:
+    time_us, lines, line_count = batch
+    if line_count < 2 or len(lines) + line_count * overhead_bytes <= MAX_BLOCK_BYTES:
         yield batch
         return
     middle = len(lines) // 2
     at = lines.rfind(b"\n", 0, middle) + 1 or lines.find(b"\n", middle) + 1
-    yield from _halved(LineBatch(time_us, lines[:at]), overhead_bytes)
-    yield from _halved(LineBatch(time_us, lines[at:]), overhead_bytes)
+    first_half = LineBatch.of(time_us, lines[:at])
+    second_half = LineBatch(time_us, lines[at:], line_count - first_half.line_count)
+    yield from _halved(first_half, overhead_bytes)
+    yield from _halved(second_half, overhead_bytes)
 
 
 def _encode_fast(batches: list[LineBatch], envelope: Envelope, severity: Severity | None) -> Block | None:
@@ -93,15 +99,15 @@ def _encode_fast(batches: list[LineBatch], envelope: Envelope, severity: Severit
         opened = opening(batches[0].time_us, default)
         between = b'"' + envelope.closing + opened + b'"'
         data = b"".join((opened, body.replace(_SEPARATOR, between), envelope.closing))
-        return Block(data, lines.count(b"\n"), default.mask_bit)
+        return Block(data, batches[0].line_count, default.mask_bit)
     openings: list[bytes] = []
     level_mask = 0
     for batch in batches:
-        openings += [opening(batch.time_us, default) + b'"'] * batch.lines.count(b"\n")
+        openings += [opening(batch.time_us, default) + b'"'] * batch.line_count
     if len(found) < len(openings):
         level_mask = default.mask_bit
     if found:
-        times = list(chain.from_iterable(repeat(batch.time_us, batch.lines.count(b"\n")) for batch in batches))
+        times = list(chain.from_iterable(repeat(batch.time_us, batch.line_count) for batch in batches))
         for number, named in found.items():
             openings[number] = opening(times[number], named) + b'"'
         level_mask |= _mask(found.values())
@@ -134,7 +140,7 @@ def _encode_reference(
     """One block of `batches`, line by line with the standard library alone."""
     rows: list[bytes] = []
     level_mask = 0
-    for time_us, lines in batches:
+    for time_us, lines, _ in batches:
         for line in lines[:-1].split(b"\n"):
             named = severity_of_line(line) if severity is None else severity
             level_mask |= named.mask_bit

@@ -144,7 +144,7 @@ def _severity(level: str | None) -> int | None:
     severity = severity_from_word(level)
     if severity is None:
         raise click.BadParameter(f"{level!r} is no level; one of {', '.join(LEVEL_WORDS)} is", param_hint="--level")
-    return severity
+    return int(severity)
 
 
 def _label(option: str, value: str) -> str:

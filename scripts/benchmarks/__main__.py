@@ -1,0 +1,36 @@
+"""Benchmarks: they print figures, as ratios to a reference in the same run, and never fail on a time."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+import frames
+import ingest
+import start
+
+BENCHMARKS = {"ingest": ingest.measure, "frames": frames.measure, "start": start.measure}
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(BENCHMARKS)))
+@click.option("--lines", default=5_000_000, show_default=True, help="Lines that ingest is measured with.")
+@click.option("--rounds", default=3, show_default=True, help="Times each is measured; the best is shown.")
+@click.option(
+    "--dir", "folder", type=click.Path(path_type=Path), help="Where data goes; by default the temporary folder."
+)
+def main(names: tuple[str, ...], lines: int, rounds: int, folder: Path | None) -> None:
+    """Run the benchmarks named, or all.
+
+    ingest: 92-byte lines piped through `logctl emit` until the last is acknowledged, beside `cat | cat` and the loggers
+    that are installed. frames: single-record frames a second, and the round trip of one. start: whole processes.
+    """
+    with tempfile.TemporaryDirectory(prefix="logd-bench.", dir=folder) as work:
+        for name in names or BENCHMARKS:
+            BENCHMARKS[name](Path(work), lines=lines, rounds=rounds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
