@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 
 from logd.client.blocking import Client
@@ -34,6 +33,8 @@ def connect(paths: Paths, name: str = "python", *, autostart: bool = False) -> C
 
 def start_daemon(paths: Paths) -> None:
     """Run `logd start`; DaemonUnavailable says why it could not."""
+    import subprocess  # not at the top: most often a daemon runs
+
     started = subprocess.run(
         [sys.executable, "-m", "logd.main", "start"],
         env={**os.environ, **paths.environment()},

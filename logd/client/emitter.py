@@ -8,7 +8,6 @@ timer and no setting (after Nagle's algorithm, RFC 896).
 from __future__ import annotations
 
 import os
-import secrets
 import select
 import socket
 from collections import deque
@@ -75,7 +74,7 @@ class Emitter:
             Open(
                 self._id,
                 run,
-                secrets.token_hex(16),
+                os.urandom(16).hex(),
                 command=command[:4096],
                 pid=os.getpid(),
                 host=socket.gethostname()[:256],

@@ -148,7 +148,7 @@ class Committer:
             group = _Group(session, envelope, severity, emit.cont, emit.lines is None, time_us)
             self._queue.append(group)
         if emit.lines is not None:
-            group.batches.append(LineBatch.of(time_us, emit.lines))
+            group.batches.append(LineBatch(time_us, emit.lines))
             size_bytes = len(emit.lines) + _RECORD_OVERHEAD_BYTES
         else:
             group.records = emit.records or []

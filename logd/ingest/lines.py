@@ -11,8 +11,10 @@ paths give the same bytes; a property test holds them to it.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import reduce
 from itertools import chain, repeat
+from operator import or_
 from typing import NamedTuple
 
 import orjson
@@ -24,16 +26,15 @@ from logd.record import MAX_TEXT_BYTES, Severity, cut
 _SEPARATOR = b"\x7f"
 
 
+MAX_PIECE_BYTES = 256 * 1024
+"""How much input is encoded at once: what the processor's caches hold of it and of what comes of it."""
+
+
 class LineBatch(NamedTuple):
     """Lines that came at one time: whole ones, each ended by a newline."""
 
     time_us: int
     lines: bytes
-    line_count: int
-
-    @classmethod
-    def of(cls, time_us: int, lines: bytes) -> LineBatch:
-        return cls(time_us, lines, lines.count(b"\n"))
 
 
 def encode_lines(
@@ -42,45 +43,49 @@ def encode_lines(
     """The blocks that store `batches`, in order.
 
     Args:
+        batches: of about `MAX_PIECE_BYTES` together, or one.
         severity: every record's, or None to have it detected in each line.
         cont: whether the first line goes on with a text that was begun before.
     """
     if cont:
-        time_us, lines, line_count = batches[0]
+        time_us, lines = batches[0]
         first, newline, rest = lines.partition(b"\n")
-        yield _encode_reference([LineBatch(time_us, first + newline, 1)], envelope, severity, cont=True)
-        batches = [LineBatch(time_us, rest, line_count - 1)] * bool(rest) + batches[1:]
-    for part in _bounded(batches, len(opening(0, Severity.TRACE)) + len(envelope.closing)):
-        yield _encode_fast(part, envelope, severity) or _encode_reference(part, envelope, severity)
+        yield _encode_reference([LineBatch(time_us, first + newline)], envelope, severity, cont=True)
+        batches = [LineBatch(time_us, rest)] * bool(rest) + batches[1:]
+    if len(batches) == 1 and len(batches[0].lines) > MAX_PIECE_BYTES and _has_several_lines(batches[0].lines):
+        for half in _halves(batches):
+            yield from encode_lines(half, envelope, severity)
+    elif batches:
+        yield from _encode_piece(batches, envelope, severity)
 
 
-def _bounded(batches: list[LineBatch], overhead_bytes: int) -> Iterator[list[LineBatch]]:
-    """`batches` in parts that take no more than about `MAX_BLOCK_BYTES` when they are encoded."""
-    part: list[LineBatch] = []
-    part_bytes = 0
-    for batch in batches:
-        for piece in _halved(batch, overhead_bytes):
-            piece_bytes = len(piece.lines) + piece.line_count * overhead_bytes
-            if part and part_bytes + piece_bytes > MAX_BLOCK_BYTES:
-                yield part
-                part, part_bytes = [], 0
-            part.append(piece)
-            part_bytes += piece_bytes
-    if part:
-        yield part
+def _encode_piece(batches: list[LineBatch], envelope: Envelope, severity: Severity | None) -> Iterator[Block]:
+    try:
+        block = _encode_fast(batches, envelope, severity)
+    except _TooManyLines:
+        for half in _halves(batches):
+            yield from _encode_piece(half, envelope, severity)
+    else:
+        yield block or _encode_reference(batches, envelope, severity)
 
 
-def _halved(batch: LineBatch, overhead_bytes: int) -> Iterator[LineBatch]:
-    time_us, lines, line_count = batch
-    if line_count < 2 or len(lines) + line_count * overhead_bytes <= MAX_BLOCK_BYTES:
-        yield batch
-        return
+def _halves(batches: list[LineBatch]) -> tuple[list[LineBatch], list[LineBatch]]:
+    """`batches` in two parts, neither of them empty; there are two lines at least."""
+    if len(batches) > 1:
+        middle = len(batches) // 2
+        return batches[:middle], batches[middle:]
+    time_us, lines = batches[0]
     middle = len(lines) // 2
     at = lines.rfind(b"\n", 0, middle) + 1 or lines.find(b"\n", middle) + 1
-    first_half = LineBatch.of(time_us, lines[:at])
-    second_half = LineBatch(time_us, lines[at:], line_count - first_half.line_count)
-    yield from _halved(first_half, overhead_bytes)
-    yield from _halved(second_half, overhead_bytes)
+    return [LineBatch(time_us, lines[:at])], [LineBatch(time_us, lines[at:])]
+
+
+def _has_several_lines(lines: bytes) -> bool:
+    return lines.find(b"\n") < len(lines) - 1
+
+
+class _TooManyLines(Exception):
+    """The lines would make a block that is longer than `MAX_BLOCK_BYTES` by what is written around each."""
 
 
 def _encode_fast(batches: list[LineBatch], envelope: Envelope, severity: Severity | None) -> Block | None:
@@ -95,32 +100,30 @@ def _encode_fast(batches: list[LineBatch], envelope: Envelope, severity: Severit
     body = orjson.dumps(text.replace("\n", "\x7f"))
     found = severities_in_block(lines) if severity is None else {}
     default = severity or Severity.UNSET
+    opened = opening(batches[0].time_us, default)
+    between = b'"' + envelope.closing + opened + b'"'
+    max_records = max(1, MAX_BLOCK_BYTES // len(between))
     if len(batches) == 1 and not found:
-        opened = opening(batches[0].time_us, default)
-        between = b'"' + envelope.closing + opened + b'"'
-        data = b"".join((opened, body.replace(_SEPARATOR, between), envelope.closing))
-        return Block(data, batches[0].line_count, default.mask_bit)
-    openings: list[bytes] = []
-    level_mask = 0
-    for batch in batches:
-        openings += [opening(batch.time_us, default) + b'"'] * batch.line_count
-    if len(found) < len(openings):
-        level_mask = default.mask_bit
-    if found:
-        times = list(chain.from_iterable(repeat(batch.time_us, batch.line_count) for batch in batches))
-        for number, named in found.items():
-            openings[number] = opening(times[number], named) + b'"'
-        level_mask |= _mask(found.values())
+        # How many lines there are comes of how much longer they got: to count them would take as long as all the rest.
+        rows = body.replace(_SEPARATOR, between, max_records)
+        if _SEPARATOR in rows:
+            raise _TooManyLines
+        record_count = (len(rows) - len(body)) // (len(between) - 1) + 1
+        return Block(b"".join((opened, rows, envelope.closing)), record_count, default.mask_bit)
     texts = body[1:-1].split(_SEPARATOR)
+    if len(texts) > max_records:
+        raise _TooManyLines
+    times = list(chain.from_iterable(repeat(batch.time_us, batch.lines.count(b"\n")) for batch in batches))
+    openings = [opening(time_us, default) + b'"' for time_us in times]
+    for number, named in found.items():
+        openings[number] = opening(times[number], named) + b'"'
+    level_mask = _mask(found.values()) | (default.mask_bit if len(found) < len(texts) else 0)
     records = chain.from_iterable(zip(openings, texts, repeat(b'"' + envelope.closing), strict=False))
     return Block(b"".join(records), len(texts), level_mask)
 
 
-def _mask(severities: object) -> int:
-    mask = 0
-    for severity in set(severities):  # type: ignore[call-overload]
-        mask |= severity.mask_bit
-    return mask
+def _mask(severities: Iterable[Severity]) -> int:
+    return reduce(or_, (severity.mask_bit for severity in set(severities)), 0)
 
 
 def _has_long_line(lines: bytes) -> bool:
@@ -140,7 +143,7 @@ def _encode_reference(
     """One block of `batches`, line by line with the standard library alone."""
     rows: list[bytes] = []
     level_mask = 0
-    for time_us, lines, _ in batches:
+    for time_us, lines in batches:
         for line in lines[:-1].split(b"\n"):
             named = severity_of_line(line) if severity is None else severity
             level_mask |= named.mask_bit

@@ -7,6 +7,7 @@ more than its own length: what is buffered is bounded by one frame and one read.
 from __future__ import annotations
 
 import struct
+from collections import deque
 
 from logd.errors import RemoteProtocolError
 from logd.protocol.codes import ErrorCode
@@ -24,18 +25,21 @@ def frame(payload: bytes) -> bytes:
 
 
 class FrameReader:
-    """Bytes in, as they come; frames' payloads out, whole."""
+    """Bytes in, as they come; frames' payloads out, whole.
+
+    What comes is kept as it came, so that small frames are slices of one read, and a large one is joined once.
+    """
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._chunks: deque[bytes] = deque()
         self._start = 0
+        """Of the next frame, in the first chunk."""
+        self._buffered_bytes = 0
 
     def feed(self, data: bytes) -> None:
-        # Spent frames are dropped here, once for a read, and not for every frame: small frames come by the hundred.
-        if self._start:
-            del self._buffer[: self._start]
-            self._start = 0
-        self._buffer += data
+        if data:
+            self._chunks.append(data)
+            self._buffered_bytes += len(data)
 
     def next_frame(self) -> bytes | None:
         """The next whole payload, or None until more is fed.
@@ -43,22 +47,38 @@ class FrameReader:
         Raises:
             RemoteProtocolError: the next frame announces more than `MAX_FRAME_BYTES`, or is empty.
         """
-        body = self._start + LENGTH_BYTES
-        if len(self._buffer) < body:
+        if self._buffered_bytes < LENGTH_BYTES:
             return None
-        (length,) = _LENGTH.unpack_from(self._buffer, self._start)
+        if len(self._chunks[0]) - self._start < LENGTH_BYTES:
+            self._join()
+        (length,) = _LENGTH.unpack_from(self._chunks[0], self._start)
         if not 0 < length <= MAX_FRAME_BYTES:
             raise RemoteProtocolError(
                 ErrorCode.BAD_FRAME, f"a frame announces {length} bytes; 1 to {MAX_FRAME_BYTES} are allowed"
             )
-        end = body + length
-        if len(self._buffer) < end:
+        end = self._start + LENGTH_BYTES + length
+        if self._buffered_bytes < LENGTH_BYTES + length:
             return None
+        if len(self._chunks[0]) < end:
+            self._join()
+            end = LENGTH_BYTES + length
+        payload = self._chunks[0][end - length : end]
+        self._buffered_bytes -= LENGTH_BYTES + length
         self._start = end
-        with memoryview(self._buffer) as view:
-            return bytes(view[body:end])
+        if end == len(self._chunks[0]):
+            self._chunks.popleft()
+            self._start = 0
+        return payload
+
+    def _join(self) -> None:
+        """Make one chunk of all: the next frame begins in one and goes on in others."""
+        first = self._chunks.popleft()
+        joined = b"".join((memoryview(first)[self._start :], *self._chunks))
+        self._chunks.clear()
+        self._chunks.append(joined)
+        self._start = 0
 
     @property
     def mid_frame(self) -> bool:
         """Whether a frame has begun and is not complete: what its sender may take only so long over."""
-        return len(self._buffer) > self._start
+        return self._buffered_bytes > 0

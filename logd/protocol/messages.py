@@ -1,4 +1,4 @@
-"""The messages, as frozen dataclasses that check themselves when they are built.
+"""The messages: immutable, and checked when they are built.
 
 A message's attributes are the keys of its CBOR map, beside `t`, which names its type. An attribute with a default may
 be left out of the map. What each key means is in logd-protocol(7), which a test holds to the tables here.
@@ -10,8 +10,7 @@ names its subscription in `batch`, `event` and `detach`, and the reply to any re
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
-from typing import Any, ClassVar, Self, TypeVar, cast, dataclass_transform
+from typing import Any, ClassVar, NoReturn, Self, TypeVar, dataclass_transform
 
 from logd.protocol.framing import MAX_FRAME_BYTES
 from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TEXT_BYTES, MAX_TIME_US
@@ -115,51 +114,68 @@ _RUN = _text(64)
 
 
 class Message:
-    """Base of all messages. Building one with a value that its key does not allow raises ValueError naming the key."""
+    """Base of all messages. Building one with a value that its key does not allow raises ValueError naming the key.
+
+    A message's class has its keys as annotations and their defaults as attributes, as a frozen dataclass has, and is
+    used as one. It is none because generating the methods of all messages takes a sixth of a short command's life.
+    """
 
     t: ClassVar[str]
     checks: ClassVar[dict[str, Check]]
-    """A check for every key."""
-    defaults: ClassVar[dict[str, Any]]
+    """A check for every key, in the order of the arguments."""
     required: ClassVar[frozenset[str]]
+    __hash__ = None  # type: ignore[assignment]
 
-    def __post_init__(self) -> None:
-        _check_values(self.checks, self.__dict__)
+    def __init__(self, *args: Any, **values: Any) -> None:
+        names = tuple(self.checks)
+        if len(args) > len(names) or not values.keys().isdisjoint(names[: len(args)]):
+            raise ValueError(f"a {self.t} takes each of {', '.join(names)} once")
+        self._fill(dict(zip(names, args, strict=False)) | values)
+
+    @classmethod
+    def from_map(cls, values: dict[str, Any]) -> Self:
+        """The message with these keys' values; ValueError for an unknown, missing or bad one."""
+        message = object.__new__(cls)
+        message._fill(values)
+        return message
+
+    def _fill(self, values: dict[str, Any]) -> None:
+        """Check what is given, and keep it; what is not given is the class's default, and costs nothing."""
+        checks = self.checks
+        for name, value in values.items():
+            check = checks.get(name)
+            if check is None:
+                raise ValueError(f"there is no key {name[:40]!r}")
+            if not check(value):
+                raise ValueError(f"{name!r} has a value that it cannot have: {value!r:.80}")
+        if not self.required <= values.keys():
+            raise ValueError(f"{min(self.required - values.keys())!r} is missing")
+        self.__dict__.update(values)
         self._check_whole()
 
     def _check_whole(self) -> None:
         """Raise ValueError where values are good each, but not together."""
 
-    @classmethod
-    def from_map(cls, values: dict[str, Any]) -> Self:
-        """The message with these keys' values; ValueError for an unknown, missing or bad one.
-
-        It pays for the keys that were sent, and not for those that were left out: a default is the class's attribute.
-        """
-        _check_values(cls.checks, values)
-        if not cls.required <= values.keys():
-            raise ValueError(f"{min(cls.required - values.keys())!r} is missing")
-        message = object.__new__(cls)
-        message.__dict__.update(values)
-        message._check_whole()
-        return message
-
     def to_map(self) -> dict[str, Any]:
         """The message's CBOR map, without the keys that have their default value."""
-        defaults = self.defaults
+        default, required = type(self), self.required
         given = {
-            name: value for name, value in self.__dict__.items() if name not in defaults or value != defaults[name]
+            name: value for name, value in self.__dict__.items() if name in required or value != getattr(default, name)
         }
         return {"t": self.t, **given}
 
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a message cannot be changed: {name}")
 
-def _check_values(checks: dict[str, Check], values: dict[str, Any]) -> None:
-    for name, value in values.items():
-        check = checks.get(name)
-        if check is None:
-            raise ValueError(f"there is no key {name[:40]!r}")
-        if not check(value):
-            raise ValueError(f"{name!r} has a value that it cannot have: {value!r:.80}")
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a message cannot be changed: {name}")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.to_map() == other.to_map()
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r:.200}" for name, value in self.__dict__.items())
+        return f"{type(self).__name__}({shown})"
 
 
 MESSAGE_TYPES: dict[str, type[Message]] = {}
@@ -171,16 +187,13 @@ _Class = TypeVar("_Class", bound=type[Message])
 def _message(name: str, **checks: Check) -> Callable[[_Class], _Class]:
     """Declare a message: its type's name on the wire, and a check for each of its keys."""
 
-    def declare(plain_class: _Class) -> _Class:
-        message_class: Any = dataclass(frozen=True)(plain_class)
+    def declare(message_class: _Class) -> _Class:
+        keys = message_class.__annotations__
         message_class.t = name
-        message_class.checks = checks
-        message_class.defaults = {
-            field.name: field.default for field in fields(message_class) if field.default is not MISSING
-        }
-        message_class.required = frozenset(checks) - message_class.defaults.keys()
+        message_class.checks = {key: checks[key] for key in keys}
+        message_class.required = frozenset(key for key in keys if not hasattr(message_class, key))
         MESSAGE_TYPES[name] = message_class
-        return cast("_Class", message_class)
+        return message_class
 
     return declare
 
