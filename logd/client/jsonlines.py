@@ -10,6 +10,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from logd.protocol.messages import MAX_FIELD_DEPTH
 from logd.record import MAX_FIELDS, MAX_TEXT_BYTES, MAX_TIME_US, Severity, severity_from_number, severity_from_word
 
 TIME_KEYS = ("time", "timestamp", "ts", "@timestamp", "asctime", "datetime", "date")
@@ -44,13 +45,9 @@ def _record(line: bytes) -> list[Any]:
     time_us = _take(fields, TIME_KEYS, _time_us)
     severity = _take(fields, LEVEL_KEYS, _severity)
     text = _take(fields, MESSAGE_KEYS, _text)
-    if len(fields) > MAX_FIELDS or _depth(fields) > _MAX_FIELD_DEPTH:
+    if len(fields) > MAX_FIELDS or _depth(fields) > MAX_FIELD_DEPTH:
         return [time_us, severity or 0, line, None]
     return [time_us, severity or 0, text or "", fields or None]
-
-
-_MAX_FIELD_DEPTH = 4
-"""A frame's eight levels, less those above a field's value."""
 
 
 def _depth(value: Any) -> int:

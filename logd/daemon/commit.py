@@ -53,14 +53,21 @@ class _Group:
     record_count: int = 0
     """Known when it is stored."""
 
-    def blocks(self) -> Iterator[Block]:
-        if self.structured:
-            return encode_records(self.records, self.time_us, self.envelope)
-        return encode_lines(self.batches, self.envelope, self.severity, cont=self.cont)
+    def _blocks(self) -> Iterator[Block]:
+        try:
+            if self.structured:
+                yield from encode_records(self.records, self.time_us, self.envelope)
+            else:
+                yield from encode_lines(self.batches, self.envelope, self.severity, cont=self.cont)
+        except Exception:
+            # A mistake of ours, which must cost one batch and not the daemon: it would be sent again after a restart.
+            log.exception("batch %d of a session with %s cannot be encoded", self.last_batch, self.session.run.name)
+            notice = [None, Severity.ERROR, "logd could not store records that came here; its own log says why", None]
+            yield from encode_records([notice], self.time_us, self.envelope)
 
     def appends(self) -> Iterator[Append]:
         """The group's blocks as the store takes them: all but the last are parts."""
-        blocks = self.blocks()
+        blocks = self._blocks()
         block = next(blocks, None)
         while block is not None:
             following = next(blocks, None)
@@ -130,7 +137,7 @@ class Committer:
         self._progress = trio.Event()
         self._stopped = False
 
-    def submit(self, session: Session, emit: Emit, envelope: Envelope, *, received_us: int) -> None:
+    def submit(self, session: Session, emit: Emit, envelope: Envelope, received_us: int) -> None:
         """Take in one batch; its place among the session's batches has been checked."""
         time_us = received_us if emit.time_us is None else emit.time_us
         severity = None if emit.severity is None else severity_from_number(emit.severity)
@@ -156,7 +163,8 @@ class Committer:
         group.last_batch = session.accepted_batch = emit.batch
         group.input_bytes += size_bytes
         self.pending_bytes += size_bytes
-        self._submitted.set()
+        if not self._submitted.is_set():
+            self._submitted.set()
 
     async def wait_room(self) -> None:
         """Return when more may be submitted."""

@@ -20,6 +20,7 @@ from logd.daemon.refusal import RequestRefused
 from logd.daemon.run import Session
 from logd.errors import LogdError, NotFound, RemoteProtocolError, StoreError, UsageError
 from logd.protocol import SUPPORTED_VERSIONS, Ack, Connection, Error, ErrorCode, Hello, Message, Role, State, Welcome
+from logd.record import now_us
 from logd.version import __version__
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Peer:
         self.server = server
         self.credentials = credentials
         self.client = ""
+        self.received_us = 0
+        """When the bytes came that are being handled."""
         self.sessions: dict[int, Session] = {}
         self.subscriptions: dict[int, trio.CancelScope] = {}
         self.nursery: trio.Nursery
@@ -117,6 +120,7 @@ class Peer:
                 raise RemoteProtocolError(code, code.sentence)
             if not data:
                 return
+            self.received_us = now_us()
             connection.receive_data(data)
             received = False
             while (message := connection.next_message()) is not None:

@@ -12,6 +12,7 @@ joined by a few constant strings.
 from __future__ import annotations
 
 import json
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -57,8 +58,25 @@ def own_fields(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def to_json(value: Any) -> bytes:
-    """`value` as compact JSON. What JSON has no form for (byte strings, say) becomes text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=json_default).encode()
+    """`value` as compact JSON. Numbers that JSON has no form for become null, and all else (byte strings) text."""
+    try:
+        text = _encode_json(value)
+    except ValueError:
+        text = _encode_json(_without_nan(value))
+    return text.encode()
+
+
+_encode_json = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=lambda value: json_default(value)
+).encode
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def json_default(value: Any) -> str:

@@ -83,7 +83,10 @@ def message_from_map(value: Any) -> Message:
 
 def encode(message: Message) -> bytes:
     """A message as one frame's payload; keys that have their default value are left out."""
-    payload: bytes = cbor2.dumps(message.to_map())
+    try:
+        payload: bytes = cbor2.dumps(message.to_map())
+    except (cbor2.CBOREncodeError, UnicodeEncodeError) as error:
+        raise LocalProtocolError(ErrorCode.BAD_MESSAGE, f"{message.t} cannot be encoded: {error}") from None
     if len(payload) > MAX_FRAME_BYTES:
         raise LocalProtocolError(
             ErrorCode.BAD_FRAME, f"{message.t} takes {len(payload)} bytes; a frame holds {MAX_FRAME_BYTES}"

@@ -46,7 +46,7 @@ _SENTENCES = {
     ErrorCode.BAD_RUN_NAME: "The name is not one that a run can have.",
     ErrorCode.NO_SUCH_RUN: "There is no run of that name.",
     ErrorCode.NOT_OPEN: "The session or subscription that the message names is not open on this connection.",
-    ErrorCode.ALREADY_OPEN: "The id is in use by another session or subscription of this connection.",
+    ErrorCode.ALREADY_OPEN: "The id is in use on this connection, or the session on another.",
     ErrorCode.BATCH_GAP: "The batch number is not the next one of its session.",
     ErrorCode.STORE_FAILED: "The store could not be read.",
     ErrorCode.STOPPING: "The daemon is stopping; what it acknowledged is stored.",

@@ -71,14 +71,33 @@ TRANSITIONS: Final[dict[State, dict[tuple[Role, type[Message]], State]]] = {
 """State, then sender and message, to the next state. What is not in the table is not allowed."""
 
 
+def _moves(sender: Role) -> dict[State, dict[type[Message], State]]:
+    """What `sender` may say in each state, and the state that follows: its side of TRANSITIONS."""
+    return {
+        state: {message: following for (role, message), following in moves.items() if role is sender}
+        for state, moves in TRANSITIONS.items()
+    }
+
+
+_MOVES = {role: _moves(role) for role in Role}
+
+
 class Connection:
     """The protocol as one side speaks it. After an error it is of no more use, and its owner hangs up."""
 
     def __init__(self, role: Role) -> None:
         self.role = role
-        self.state = State.START
+        self._own_moves = _MOVES[role]
+        self._peer_moves = _MOVES[role.peer]
+        self._enter(State.START)
         self._frames = FrameReader()
         self._decoder = Decoder()
+
+    def _enter(self, state: State) -> None:
+        # Looked up once for each state, and not for each message: hashing a member of an enum is slow.
+        self.state = state
+        self._may_send = self._own_moves[state]
+        self._may_receive = self._peer_moves[state]
 
     def send(self, message: Message) -> bytes:
         """The bytes that say `message`.
@@ -86,13 +105,15 @@ class Connection:
         Raises:
             LocalProtocolError: the message is not ours to send in this state, or is too large for a frame.
         """
-        try:
-            self.state = TRANSITIONS[self.state][self.role, type(message)]
-        except KeyError:
+        following = self._may_send.get(type(message))
+        if following is None:
             raise LocalProtocolError(
                 ErrorCode.BAD_STATE, f"{self.role.name.lower()} cannot send {message.t} in {self.state.name}"
-            ) from None
-        return frame(encode(message))
+            )
+        data = frame(encode(message))
+        if following is not self.state:
+            self._enter(following)
+        return data
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the peer, as many or few as came."""
@@ -108,12 +129,11 @@ class Connection:
         if payload is None:
             return None
         message = self._decoder.decode(payload)
-        try:
-            self.state = TRANSITIONS[self.state][self.role.peer, type(message)]
-        except KeyError:
-            raise RemoteProtocolError(
-                ErrorCode.BAD_STATE, f"{message.t} is not allowed in {self.state.name.lower()}"
-            ) from None
+        following = self._may_receive.get(type(message))
+        if following is None:
+            raise RemoteProtocolError(ErrorCode.BAD_STATE, f"{message.t} is not allowed in {self.state.name.lower()}")
+        if following is not self.state:
+            self._enter(following)
         return message
 
     @property

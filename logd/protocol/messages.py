@@ -25,7 +25,8 @@ MAX_LINES_BYTES = 1000 * 1024
 """The longest `lines`: a frame's limit less room for the other keys."""
 MAX_SHARED_FIELDS_BYTES = 4096
 """All of a session's fields together, as text: they are repeated in every record of it."""
-MAX_NAME_CHARACTERS = 1024
+MAX_FIELD_DEPTH = 4
+"""A record's fields may hold lists and maps so deep, themselves counted: a frame's eight levels less those above."""
 
 Check = Callable[[Any], bool]
 
@@ -62,14 +63,6 @@ def _flag(value: Any) -> bool:
     return type(value) is bool
 
 
-def _names(value: Any) -> bool:
-    return (
-        type(value) is list
-        and len(value) <= MAX_FIELDS
-        and all(type(name) is str and len(name) <= MAX_NAME_CHARACTERS for name in value)
-    )
-
-
 def _versions(value: Any) -> bool:
     return type(value) is list and 0 < len(value) <= 16 and all(type(version) is int for version in value)
 
@@ -82,9 +75,20 @@ def _is_shared_fields(value: Any) -> bool:
     return (
         _map(value)
         and len(value) <= MAX_FIELDS
-        and all(type(item) in _SCALARS for item in value.values())
+        and all(type(item) in _SCALARS and _is_value(item, 0) for item in value.values())
         and sum(len(key) + len(str(item)) for key, item in value.items()) <= MAX_SHARED_FIELDS_BYTES
     )
+
+
+def _is_value(value: Any, depth: int) -> bool:
+    """Whether a field may have this value: what JSON has a form for, or a byte string, which is shown as text."""
+    if type(value) is int:
+        return -(2**63) <= value < 2**64
+    if type(value) is dict:
+        return depth > 0 and all(type(key) is str and _is_value(item, depth - 1) for key, item in value.items())
+    if type(value) is list:
+        return depth > 0 and all(_is_value(item, depth - 1) for item in value)
+    return type(value) in _SCALARS or type(value) is bytes
 
 
 def _is_record(value: Any) -> bool:
@@ -98,7 +102,10 @@ def _is_record(value: Any) -> bool:
         and 0 <= severity <= MAX_SEVERITY_NUMBER
         and type(text) in (str, bytes)
         and len(text) <= MAX_TEXT_BYTES
-        and (record_fields is None or (_map(record_fields) and len(record_fields) <= MAX_FIELDS))
+        and (
+            record_fields is None
+            or (_map(record_fields) and len(record_fields) <= MAX_FIELDS and _is_value(record_fields, MAX_FIELD_DEPTH))
+        )
     )
 
 
@@ -143,10 +150,9 @@ class Message:
         """Check what is given, and keep it; what is not given is the class's default, and costs nothing."""
         checks = self.checks
         for name, value in values.items():
-            check = checks.get(name)
-            if check is None:
+            if name not in checks:
                 raise ValueError(f"there is no key {name[:40]!r}")
-            if not check(value):
+            if not checks[name](value):
                 raise ValueError(f"{name!r} has a value that it cannot have: {value!r:.80}")
         if not self.required <= values.keys():
             raise ValueError(f"{min(self.required - values.keys())!r} is missing")
@@ -267,7 +273,7 @@ class Emit(Message):
             raise ValueError("a batch has either 'lines' or 'records'")
 
 
-@_message("close", session=_ID, exit_status=_optional(_integer(-255, 255)))
+@_message("close", session=_ID, exit_status=_optional(_integer(0, 255)))
 class Close(Message):
     """End a session. It is answered, with a reply that carries the session's id, when all of it is written."""
 
@@ -380,7 +386,7 @@ class Batch(Message):
     sub=_ID,
     kind=_one_of("waiting", "caught_up", "ended"),
     seq=_SEQ,
-    exit_status=_optional(_integer(-255, 255)),
+    exit_status=_optional(_integer(0, 255)),
 )
 class Event(Message):
     """What befell a subscription: it is `waiting` for the run to exist; it has `caught_up` with what there was when it

@@ -63,7 +63,7 @@ def command(
         "stream": _label("--stream", stream),
         "source": _label("--source", source),
         "fields": _fields(fields),
-        "command": shlex.join(sys.argv),
+        "command": shlex.join(sys.argv).encode("utf-8", "replace").decode(),
     }
     if input_format == "json":
         from logd.client.jsonlines import parse_json_lines

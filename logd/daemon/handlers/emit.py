@@ -8,7 +8,6 @@ from logd.daemon.refusal import RequestRefused
 from logd.daemon.run import Session
 from logd.ingest import Envelope
 from logd.protocol import Close, Emit, ErrorCode, Open, Reply
-from logd.record import now_us
 
 if TYPE_CHECKING:
     from logd.daemon.peer import Peer
@@ -36,7 +35,7 @@ async def take_batch(peer: Peer, emit: Emit) -> None:
     if emit.batch > expected:
         raise RequestRefused(ErrorCode.BATCH_GAP, f"batch {emit.batch} came where batch {expected} is expected")
     envelope = session.envelopes.get(emit.stream) or _new_envelope(session, emit.stream)
-    peer.server.committer.submit(session, emit, envelope, received_us=now_us())
+    peer.server.committer.submit(session, emit, envelope, peer.received_us)
 
 
 async def close_session(peer: Peer, request: Close) -> None:

@@ -84,7 +84,7 @@ async def stats(peer: Peer, request: Stats) -> None:
                         "run": session.run.name,
                         "pid": session.credentials.pid,
                         "uid": session.credentials.uid,
-                        "command": session.opened.command,
+                        "command": session.opened.command[:MAX_LISTED_CHARACTERS],
                         "source": session.opened.source,
                         "started_us": session.started_us,
                         "records": session.records,
@@ -110,8 +110,10 @@ async def stats(peer: Peer, request: Stats) -> None:
     )
 
 
-MAX_LISTED = 500
+MAX_LISTED = 200
 """Sessions and subscriptions in one reply: what fits a frame."""
+MAX_LISTED_CHARACTERS = 200
+"""Of each one's command."""
 
 
 async def ping(peer: Peer, request: Ping) -> None:
