@@ -47,9 +47,13 @@ def complain(message: str, hint: str | None = None) -> None:
 
 def run(command: click.Command) -> NoReturn:
     """Run a command, and end the process as it ends."""
+    # Not by click's own `main`, which ends broken pipes and ^C in ways of its own.
     try:
-        status = command.main(standalone_mode=False)
+        with command.make_context(os.path.basename(sys.argv[0]), sys.argv[1:]) as context:
+            status = command.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as ending:
+        status = ending.exit_code
     except LogdError as error:
         complain(error.message, error.hint)
         status = error.exit_status

@@ -56,8 +56,8 @@ def start(paths: Paths, foreground: bool) -> None:
         return
     try:
         lifecycle.run_in_background(lambda on_ready: _serve(paths, config, on_ready, foreground=False))
-    except lifecycle.AlreadyServed:
-        # It may be starting, too: whoever asked for a daemon at this socket has one when it answers.
+    except lifecycle.AlreadyStarted:
+        # Whoever asked for a daemon at this socket has one when it answers.
         pid = _wait_answering(paths)
         if pid is None:
             raise
@@ -150,9 +150,10 @@ def _stop(paths: Paths) -> bool:
         return False
     lock = lifecycle.state_lock(paths)
     try:
-        pid = lock.holder_pid()
-        if pid is None:
+        holder = lock.holder()
+        if holder is None:
             return False
+        pid = holder.pid
         try:
             os.kill(pid, signal.SIGTERM)
         except ProcessLookupError:

@@ -71,10 +71,12 @@ def _text(value: Any) -> str | None:
 
 def _severity(value: Any) -> int | None:
     if isinstance(value, str):
-        return severity_from_word(value.strip())
-    if type(value) is not int:
-        return None
-    return _BUNYAN_LEVELS.get(value) or (severity_from_number(value) if 1 <= value <= 24 else None)
+        severity = severity_from_word(value.strip())
+    elif type(value) is int:
+        severity = _BUNYAN_LEVELS.get(value) or (severity_from_number(value) if 1 <= value <= 24 else None)
+    else:
+        severity = None
+    return None if severity is None else int(severity)
 
 
 def _time_us(value: Any) -> int | None:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from logd.errors import DaemonUnavailable, LogdError, NotPermitted, UsageError
 from logd.paths import Paths
@@ -25,11 +25,22 @@ _LOCK_POLL_SECONDS = 0.02
 
 
 class AlreadyServed(LogdError):
-    """Another daemon holds a lock."""
+    """Another daemon holds a lock, and listens at another socket."""
+
+
+class AlreadyStarted(LogdError):
+    """Another daemon holds a lock, and listens at the socket that is asked for, or is about to."""
+
+
+class Holder(NamedTuple):
+    """Who has a lock."""
+
+    pid: int
+    socket: str
 
 
 class Lock:
-    """A file that one process at a time holds locked, with that process's id in it."""
+    """A file that one process at a time holds locked, with its id and its daemon's socket in it, a line each."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,23 +51,23 @@ class Lock:
         except OSError as error:
             raise UsageError(f"cannot open {path}: {error.strerror}") from None
 
-    def try_acquire(self) -> bool:
+    def try_acquire(self, socket_path: Path) -> bool:
         """Lock it for this process, until `close` or the process's end; False where another process has it."""
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(self._fd, os.fsencode(f"{os.getpid()}\n{socket_path}\n"), 0)
         return True
 
-    def holder_pid(self) -> int | None:
-        """The process that holds the lock, None where none does."""
+    def holder(self) -> Holder | None:
+        """Who holds the lock, None where nobody does, or has not yet said so."""
         try:
             fcntl.flock(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            text = os.pread(self._fd, 32, 0).strip()
-            return int(text) if text.isdigit() else None
+            pid, _, rest = os.fsdecode(os.pread(self._fd, 4096, 0)).partition("\n")
+            return Holder(int(pid), rest.rstrip("\n")) if pid.isdigit() else None
         fcntl.flock(self._fd, fcntl.LOCK_UN)
         return None
 
@@ -92,12 +103,16 @@ def prepare_folders(paths: Paths) -> None:
 
 
 def acquire_locks(paths: Paths) -> list[Lock]:
-    """Hold both locks, until the process ends. AlreadyServed where another process has one."""
-    socket_lock = Lock(paths.socket.with_name(paths.socket.name + ".lock"))
-    locks = [state_lock(paths), socket_lock]
-    for lock, what in zip(locks, (paths.state_dir, paths.socket), strict=True):
-        if not lock.try_acquire():
-            raise AlreadyServed(f"another logd (pid {lock.holder_pid()}) serves {what}")
+    """Hold both locks, until the process ends. AlreadyServed or AlreadyStarted where another process has one."""
+    locks = [state_lock(paths), Lock(paths.socket.with_name(paths.socket.name + ".lock"))]
+    for lock in locks:
+        if not lock.try_acquire(paths.socket):
+            holder = lock.holder()
+            if holder is None or holder.socket == str(paths.socket):
+                raise AlreadyStarted(f"another logd is starting at {paths.socket}")
+            raise AlreadyServed(
+                f"another logd (pid {holder.pid}) serves {paths.state_dir}, and listens at {holder.socket}"
+            )
     return locks
 
 
@@ -146,15 +161,11 @@ def run_in_background(serve: Callable[[Callable[[], None]], None]) -> None:
     with os.fdopen(read_fd, "r", encoding="utf-8") as report:
         answer = report.read()
     kind, _, sentence = answer.partition(" ")
-    if kind == "ready":
-        return
-    if kind == AlreadyServed.__name__:
-        raise AlreadyServed(sentence)
-    if kind == UsageError.__name__:
-        raise UsageError(sentence)
-    if kind == NotPermitted.__name__:
-        raise NotPermitted(sentence)
-    raise DaemonUnavailable(sentence or "the daemon ended before it was ready")
+    if kind != "ready":
+        raise _REPORTED.get(kind, DaemonUnavailable)(sentence or "the daemon ended before it was ready")
+
+
+_REPORTED = {kind.__name__: kind for kind in (AlreadyServed, AlreadyStarted, UsageError, NotPermitted)}
 
 
 def _become_daemon(serve: Callable[[Callable[[], None]], None], report_fd: int) -> NoReturn:

@@ -48,6 +48,8 @@ class LiveRun:
         self.store = store
         self.users = 0
         self.sessions: dict[int, Session] = {}
+        self.opening = 0
+        """Sessions that are about to be there: the run has begun, though nobody writes it yet."""
         self.exit_status: int | None = None
         self.records = RateMeter()
         self._recent = RecentRows()
@@ -65,7 +67,7 @@ class LiveRun:
 
     @property
     def running(self) -> bool:
-        return bool(self.sessions)
+        return bool(self.sessions or self.opening)
 
     def publish(self, stored: Iterable[Rows]) -> None:
         """Tell subscribers of rows that were stored; the newest of them, at least, are given."""

@@ -119,6 +119,7 @@ class Server:
     async def begin_session(self, credentials: Credentials, request: Open) -> Session:
         """Open a session as its emitter asks; what it had stored before is known again."""
         run = await self.hub.acquire(request.run, create=True)
+        run.opening += 1
         try:
             key = session_key(credentials.uid, request.session)
             with trio.move_on_after(TAKE_OVER_SECONDS):
@@ -131,6 +132,8 @@ class Server:
             with trio.CancelScope(shield=True):
                 await self.hub.release(run)
             raise
+        finally:
+            run.opening -= 1
         session = Session(run, key, request, credentials, now_us(), stored_batch, stored_batch)
         run.sessions[key] = session
         run.notify()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from bed import daemon, percentile, show
+from harness import daemon, percentile, show
 
 from logd.client import Client
 from logd.paths import Paths

@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from bed import daemon, peak_memory_mib, seconds, shell, show
+from harness import daemon, peak_memory_mib, seconds, shell, show
 
 LINE_BYTES = 92
 

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from bed import daemon, percentile, seconds, show
+from harness import daemon, percentile, seconds, show
 
 ATTEMPTS = 20
 ECHOES = 100
