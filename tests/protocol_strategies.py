@@ -1,4 +1,4 @@
-"""Hypothesis strategies for valid messages of every type, and wrong values for every key.
+"""Hypothesis strategies for valid messages of every type, wrong values for every key, and connections in every state.
 
 One table says of every key of every message what is right and what is wrong for it. Tests compare the table's keys with
 the code's, so that a new message or key cannot go untested.
@@ -7,12 +7,26 @@ the code's, so that a new message or key cannot go untested.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+import cbor2
 from hypothesis import strategies as st
 
-from logd.protocol import MAX_FRAME_BYTES, MAX_LINES_BYTES, MAX_RECORDS_IN_FRAME, MESSAGE_TYPES, Message
-from logd.protocol.messages import MAX_ID, MAX_SHARED_FIELDS_BYTES
+from logd.protocol import (
+    MAX_FRAME_BYTES,
+    MAX_LINES_BYTES,
+    MAX_RECORDS_IN_FRAME,
+    MESSAGE_TYPES,
+    TRANSITIONS,
+    Connection,
+    Message,
+    Role,
+    State,
+)
+from logd.protocol.codec import encode
+from logd.protocol.framing import frame
+from logd.protocol.messages import MAX_FIELD_DEPTH, MAX_ID, MAX_REPLY_DEPTH, MAX_SHARED_FIELDS_BYTES
 from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TEXT_BYTES, MAX_TIME_US
 
 Values = st.SearchStrategy[Any]
@@ -47,17 +61,21 @@ def _optional(key: Key) -> Key:
 
 _FLAG = Key(st.booleans(), (None, 0, 1, "", "true", b"", []))
 
+MIN_FIELD_INTEGER = -(2**63)
+MAX_FIELD_INTEGER = 2**64 - 1
+
 _scalars = (
     st.none()
     | st.booleans()
-    | st.integers(-(2**64), 2**64 - 1)
+    | st.integers(MIN_FIELD_INTEGER, MAX_FIELD_INTEGER)
+    | st.sampled_from([MIN_FIELD_INTEGER, MAX_FIELD_INTEGER])
     | st.floats(allow_nan=False)  # NaN differs from itself; it has a test of its own
     | st.text(max_size=20)
 )
 
 
 def field_values(levels: int) -> Values:
-    """What a record's field may hold: scalars, byte strings, and lists and maps of them in at most `levels` levels."""
+    """What a field may hold: scalars, byte strings, and lists and maps of them in at most `levels` levels."""
     leaves = _scalars | st.binary(max_size=20)
     if not levels:
         return leaves
@@ -65,13 +83,49 @@ def field_values(levels: int) -> Values:
     return leaves | st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3)
 
 
-_fields = st.dictionaries(st.text(max_size=10), field_values(4), max_size=4)
+def nested(levels: int, *, lists: bool) -> Any:
+    """A value that is so many lists, or so many maps, one within the other."""
+    value: Any = 0
+    for _ in range(levels):
+        value = [value] if lists else {"key": value}
+    return value
+
+
+_deepest = st.booleans().map(lambda lists: {"key": nested(MAX_FIELD_DEPTH, lists=lists)})
+_fields = st.dictionaries(st.text(max_size=10), field_values(MAX_FIELD_DEPTH), max_size=4) | _deepest
 _record = st.tuples(
     st.none() | st.integers(0, MAX_TIME_US),
     st.integers(0, MAX_SEVERITY_NUMBER),
     st.text(max_size=40) | st.binary(max_size=40),
     st.none() | _fields,
 ).map(list)
+
+_WRONG_SCALARS: tuple[Any, ...] = (
+    MIN_FIELD_INTEGER - 1,
+    MAX_FIELD_INTEGER + 1,
+    (1, 2),
+    {1},
+    Decimal(1),
+    object(),
+    bytearray(b"bytes"),
+    cbor2.undefined,
+    cbor2.CBORSimpleValue(99),
+    cbor2.CBORTag(99, 1),
+)
+"""What no field may hold: JSON has no form for it, or the protocol has none for what it would come back as."""
+
+_WRONG_VALUES: tuple[Any, ...] = (
+    *_WRONG_SCALARS,
+    *([value] for value in _WRONG_SCALARS),
+    *({"inner": [value]} for value in _WRONG_SCALARS),
+    {1: "integer key"},
+    {b"key": "byte string key"},
+    {None: "null key"},
+    [{b"key": "byte string key"}],
+    {"inner": {b"key": "byte string key"}},
+    [[[{b"key": "byte string key"}]]],
+)
+"""What no field may hold, or contain at any depth."""
 
 _WRONG_RECORDS: tuple[Any, ...] = (
     [],
@@ -96,6 +150,9 @@ _WRONG_RECORDS: tuple[Any, ...] = (
     [None, 9, "text", "fields"],
     [None, 9, "text", {b"key": 1}],
     [None, 9, "text", {str(number): number for number in range(MAX_FIELDS + 1)}],
+    [None, 9, "text", {"deep": nested(MAX_FIELD_DEPTH + 1, lists=True)}],
+    [None, 9, "text", {"deep": nested(MAX_FIELD_DEPTH + 1, lists=False)}],
+    *([None, 9, "text", {"good": 1, "wrong": value}] for value in _WRONG_VALUES),
 )
 
 _RECORDS = Key(
@@ -109,6 +166,7 @@ _RECORDS = Key(
         0,
         None,
         *([record] for record in _WRONG_RECORDS),
+        [[None, 9, "good", None], [None, 9, "bad", []], [None, 9, "good", None]],
     ),
 )
 
@@ -119,9 +177,20 @@ _LINES = Key(
 
 _ROWS = Key(st.binary(max_size=200), (b" " * (MAX_FRAME_BYTES + 1), "{}\n", None, 1, []))
 
-_MAP = Key(
-    st.dictionaries(st.text(max_size=10), field_values(5), max_size=4),
-    (None, [], "", 1, {b"key": 1}),
+_REPLY_VALUE = Key(
+    st.dictionaries(st.text(max_size=10), field_values(MAX_REPLY_DEPTH - 1), max_size=4)
+    | st.booleans().map(lambda lists: {"key": nested(MAX_REPLY_DEPTH - 1, lists=lists)}),
+    (
+        None,
+        [],
+        "",
+        1,
+        {b"key": 1},
+        {1: 1},
+        {"deep": nested(MAX_REPLY_DEPTH, lists=True)},
+        {"deep": nested(MAX_REPLY_DEPTH, lists=False)},
+        *({"good": 1, "wrong": value} for value in _WRONG_VALUES),
+    ),
 )
 
 _SHARED_FIELDS = Key(
@@ -136,6 +205,8 @@ _SHARED_FIELDS = Key(
         {"key": []},
         {"key": {}},
         {"key": b"bytes"},
+        {1: 1},
+        *({"good": 1, "wrong": value} for value in _WRONG_SCALARS),
         {"key": "x" * (MAX_SHARED_FIELDS_BYTES - 2)},
         {"x" * (MAX_SHARED_FIELDS_BYTES + 1): ""},
         {str(number): number for number in range(MAX_FIELDS + 1)},
@@ -143,14 +214,27 @@ _SHARED_FIELDS = Key(
 )
 
 _VERSIONS = Key(
-    st.lists(st.integers(0, 1000), min_size=1, max_size=16),
-    ([], [1] * 17, None, 1, {}, ["1"], [True], [1.0], [None]),
+    st.lists(st.integers(0, 1000), min_size=1, max_size=16) | st.just([MIN_FIELD_INTEGER, MAX_FIELD_INTEGER]),
+    (
+        [],
+        [1] * 17,
+        None,
+        1,
+        {},
+        ["1"],
+        [True],
+        [1.0],
+        [None],
+        [1, "1"],
+        [1, MIN_FIELD_INTEGER - 1],
+        [1, MAX_FIELD_INTEGER + 1],
+    ),
 )
 
 _ID = _integer(0, MAX_ID)
 _LABEL = _text(MAX_LABEL_BYTES)
 _RUN = _text(64)
-_EXIT_STATUS = _optional(_integer(-255, 255))
+_EXIT_STATUS = _optional(_integer(0, 255))
 
 KEYS: dict[str, dict[str, Key]] = {
     "hello": {"versions": _VERSIONS, "client": _LABEL},
@@ -199,7 +283,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "seq": _ID,
         "exit_status": _EXIT_STATUS,
     },
-    "reply": {"id": _ID, "value": _MAP},
+    "reply": {"id": _ID, "value": _REPLY_VALUE},
     "error": {"code": _text(64), "message": _text(4096), "id": _optional(_ID)},
     "pong": {"id": _ID},
 }
@@ -230,6 +314,11 @@ def sample(name: str) -> Message:
     return MESSAGE_TYPES[name](**SAMPLES[name])
 
 
+def defaults_of(message_type: type[Message]) -> dict[str, Any]:
+    """The keys that may be left out, and what they then stand for."""
+    return {key: getattr(message_type, key) for key in message_type.checks if key not in message_type.required}
+
+
 def messages_of(name: str) -> st.SearchStrategy[Message]:
     """Valid messages of one type, each key now given and now left out."""
     message_type = MESSAGE_TYPES[name]
@@ -249,3 +338,20 @@ def messages_of(name: str) -> st.SearchStrategy[Message]:
 
 messages: st.SearchStrategy[Message] = st.sampled_from(sorted(KEYS)).flatmap(messages_of)
 """Valid messages of every type."""
+
+
+def connection_in(role: Role, state: State) -> Connection:
+    """One side of a connection that has come to a state as any does: by what it sent and received."""
+    connection = Connection(role)
+    while connection.state is not state:
+        # The way to the last state is one: each state but the last has one message that leaves it.
+        (sender, kind), *others = [
+            step for step, after in TRANSITIONS[connection.state].items() if after is not connection.state
+        ]
+        assert not others, "the way branches: look for it otherwise"
+        if sender is role:
+            connection.send(sample(kind.t))
+        else:
+            connection.receive_data(frame(encode(sample(kind.t))))
+            assert connection.next_message() == sample(kind.t)
+    return connection

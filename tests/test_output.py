@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from logctl import output
 from logctl.output import (
     Format,
@@ -32,7 +33,6 @@ from logctl.output import (
     wants_colour,
 )
 from logctl.terminal_text import display_width, escape_text
-
 from logd.record import MAX_TEXT_BYTES, RESERVED_KEYS
 
 STORED_TIME = "2026-11-21T10:20:30.123456Z"

@@ -10,8 +10,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from logd.protocol.messages import MAX_FIELD_DEPTH
-from logd.record import MAX_FIELDS, MAX_TEXT_BYTES, MAX_TIME_US, Severity, severity_from_number, severity_from_word
+from logd.protocol.messages import is_record
+from logd.record import MAX_TEXT_BYTES, MAX_TIME_US, Severity, severity_from_number, severity_from_word
 
 TIME_KEYS = ("time", "timestamp", "ts", "@timestamp", "asctime", "datetime", "date")
 LEVEL_KEYS = ("level", "severity", "lvl", "levelname", "log.level", "severity_text", "loglevel", "severity_number")
@@ -45,14 +45,19 @@ def _record(line: bytes) -> list[Any]:
     time_us = _take(fields, TIME_KEYS, _time_us)
     severity = _take(fields, LEVEL_KEYS, _severity)
     text = _take(fields, MESSAGE_KEYS, _text)
-    if len(fields) > MAX_FIELDS or _depth(fields) > MAX_FIELD_DEPTH:
-        return [time_us, severity or 0, line, None]
-    return [time_us, severity or 0, text or "", fields or None]
+    record = [time_us, severity or 0, text or "", fields or None]
+    return record if is_record(record) and _is_unicode(line, record) else [time_us, severity or 0, line, None]
 
 
-def _depth(value: Any) -> int:
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max(map(_depth, children), default=0) if isinstance(value, dict | list) else 0
+def _is_unicode(line: bytes, record: list[Any]) -> bool:
+    """Whether all text in a record can be encoded: an escape in JSON can name half a character."""
+    if b"\\ud" not in line.lower():
+        return True
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _take(fields: dict[str, Any], names: tuple[str, ...], read: Any) -> Any:

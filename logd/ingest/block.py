@@ -13,8 +13,12 @@ from __future__ import annotations
 
 import json
 import math
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+import orjson
 
 from logd.record import RESERVED_KEYS, Severity, rfc3339
 
@@ -31,6 +35,21 @@ class Block(NamedTuple):
     record_count: int
     level_mask: int
     """`Severity.mask_bit` of every severity in the block, or'ed."""
+
+
+def gather(rows: Iterable[tuple[bytes, Severity]]) -> Iterator[Block]:
+    """The blocks of records that are encoded one by one; a block ends with the record that fills it."""
+    data: list[bytes] = []
+    data_bytes = level_mask = 0
+    for row, severity in rows:
+        data.append(row)
+        data_bytes += len(row)
+        level_mask |= severity.mask_bit
+        if data_bytes >= MAX_BLOCK_BYTES:
+            yield Block(b"".join(data), len(data), level_mask)
+            data, data_bytes, level_mask = [], 0, 0
+    if data:
+        yield Block(b"".join(data), len(data), level_mask)
 
 
 class Envelope:
@@ -54,7 +73,18 @@ def own_fields(fields: dict[str, Any]) -> dict[str, Any]:
     """A record's own fields under the names that they are stored by: a clash with a reserved key is prefixed by `_`."""
     if fields.keys().isdisjoint(RESERVED_KEYS):
         return fields
-    return {f"_{key}" if key in RESERVED_KEYS else key: value for key, value in fields.items()}
+    return {_free_name(key, fields) if key in RESERVED_KEYS else key: value for key, value in fields.items()}
+
+
+def _free_name(key: str, fields: dict[str, Any]) -> str:
+    """`key` behind as many `_` as it takes for no other field to have that name: usually one."""
+    while (key := f"_{key}") in fields:
+        pass
+    return key
+
+
+def json_default(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def to_json(value: Any) -> bytes:
@@ -66,9 +96,7 @@ def to_json(value: Any) -> bytes:
     return text.encode()
 
 
-_encode_json = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=lambda value: json_default(value)
-).encode
+_encode_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=json_default).encode
 
 
 def _without_nan(value: Any) -> Any:
@@ -79,12 +107,25 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def json_default(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
 @lru_cache(maxsize=256)
 def opening(time_us: int, severity: Severity) -> bytes:
     """The text of a record up to its message."""
     level = f'"level":"{severity.name}",' if severity else ""
     return f'{{"time":"{rfc3339(time_us)}",{level}"msg":'.encode()
+
+
+def json_text(text: bytes) -> bytes:
+    """`text` as the JSON of `msg`; where it is not UTF-8, with U+FFFD, and followed by `raw` with its bytes."""
+    return _text_with(to_json, text)
+
+
+def orjson_text(text: bytes) -> bytes:
+    """The same bytes as `json_text`, sooner."""
+    return _text_with(orjson.dumps, text)
+
+
+def _text_with(dumps: Callable[[str], bytes], text: bytes) -> bytes:
+    try:
+        return dumps(text.decode())
+    except UnicodeDecodeError:
+        return dumps(text.decode("utf-8", "replace")) + b',"raw":"' + b64encode(text) + b'"'

@@ -44,18 +44,32 @@ _PATTERN = re.compile(
 _word_search = BytesAhoCorasick([spelling.encode() for spelling in _SPELLINGS], matchkind=MatchKind.LeftmostFirst)
 
 
+_LONGEST_WORD = len(_WORDS[0])
+
+
+def _severity_named(match: re.Match[bytes]) -> Severity:
+    # A match can be as long as a line: what is remembered of it is not.
+    return _severity_begun(match.group()[:_LONGEST_WORD])
+
+
 @lru_cache(maxsize=1024)
-def _severity_named(matched: bytes) -> Severity:
-    """The severity of a match, which begins with a level's word."""
-    text = matched.decode("ascii", "replace").lower()
-    word = next(word for word in _WORDS if text.startswith(word))
+def _severity_begun(text: bytes) -> Severity:
+    """The severity whose word a text begins with."""
+    lower = text.decode("ascii").lower()
+    word = next(word for word in _WORDS if lower.startswith(word))
     return severity_from_word(word) or Severity.UNSET
 
 
 def severity_of_line(line: bytes) -> Severity:
-    """The severity that a line's text names, or UNSET. The reference for `severities_in_block`."""
+    """The severity that a line's text names, or UNSET."""
     match = _PATTERN.search(line)
-    return _severity_named(match.group()) if match else Severity.UNSET
+    return _severity_named(match) if match else Severity.UNSET
+
+
+def severities_of_lines(lines: bytes) -> dict[int, Severity]:
+    """The reference for `severities_in_block`: line by line, with the standard library alone."""
+    found = ((number, severity_of_line(line)) for number, line in enumerate(lines[:-1].split(b"\n")))
+    return {number: severity for number, severity in found if severity}
 
 
 def severities_in_block(lines: bytes) -> dict[int, Severity]:
@@ -72,6 +86,6 @@ def severities_in_block(lines: bytes) -> dict[int, Severity]:
             continue
         number += lines.count(b"\n", counted_to, start)
         counted_to = start
-        found[number] = _severity_named(match.group())
+        found[number] = _severity_named(match)
         line_end = lines.find(b"\n", start)
     return found

@@ -4,26 +4,28 @@ The whole block is decoded once; its newlines become 0x7F, which JSON does not e
 and each 0x7F in the result is replaced by the text that closes one record and opens the next. Where levels or times
 differ within the block, the string is split at 0x7F instead, and joined with an opening for each record.
 
-A block that contains 0x7F, is not UTF-8, or has a line over the limit takes the reference path, line by line. Both
-paths give the same bytes; a property test holds them to it.
+A block that contains 0x7F, is not UTF-8, or has a line over the limit is encoded line by line. The reference does that
+with the standard library alone. All ways give the same bytes; a property test holds them to it.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Iterable, Iterator
-from functools import reduce
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial, reduce
 from itertools import chain, repeat
 from operator import or_
 from typing import NamedTuple
 
 import orjson
 
-from logd.ingest.block import MAX_BLOCK_BYTES, Block, Envelope, opening, to_json
-from logd.ingest.levels import severities_in_block, severity_of_line
+from logd.ingest.block import MAX_BLOCK_BYTES, Block, Envelope, gather, json_text, opening, orjson_text
+from logd.ingest.levels import severities_in_block, severities_of_lines
 from logd.record import MAX_TEXT_BYTES, Severity, cut
 
 _SEPARATOR = b"\x7f"
+
+TextToJson = Callable[[bytes], bytes]
+FindSeverities = Callable[[bytes], dict[int, Severity]]
 
 
 MAX_PIECE_BYTES = 256 * 1024
@@ -50,7 +52,7 @@ def encode_lines(
     if cont:
         time_us, lines = batches[0]
         first, newline, rest = lines.partition(b"\n")
-        yield _encode_reference([LineBatch(time_us, first + newline)], envelope, severity, cont=True)
+        yield from _encode_each([LineBatch(time_us, first + newline)], envelope, severity, cont=True)
         batches = [LineBatch(time_us, rest)] * bool(rest) + batches[1:]
     if len(batches) == 1 and len(batches[0].lines) > MAX_PIECE_BYTES and _has_several_lines(batches[0].lines):
         for half in _halves(batches):
@@ -66,7 +68,7 @@ def _encode_piece(batches: list[LineBatch], envelope: Envelope, severity: Severi
         for half in _halves(batches):
             yield from _encode_piece(half, envelope, severity)
     else:
-        yield block or _encode_reference(batches, envelope, severity)
+        yield from _encode_each(batches, envelope, severity) if block is None else (block,)
 
 
 def _halves(batches: list[LineBatch]) -> tuple[list[LineBatch], list[LineBatch]]:
@@ -89,7 +91,7 @@ class _TooManyLines(Exception):
 
 
 def _encode_fast(batches: list[LineBatch], envelope: Envelope, severity: Severity | None) -> Block | None:
-    """One block of `batches`, or None where only the reference path will do."""
+    """One block of `batches`, or None where its lines need to be looked at each."""
     lines = batches[0].lines if len(batches) == 1 else b"".join([batch.lines for batch in batches])
     if _SEPARATOR in lines or _has_long_line(lines):
         return None
@@ -137,28 +139,31 @@ def _has_long_line(lines: bytes) -> bool:
     return False
 
 
-def _encode_reference(
-    batches: list[LineBatch], envelope: Envelope, severity: Severity | None, *, cont: bool = False
-) -> Block:
-    """One block of `batches`, line by line with the standard library alone."""
-    rows: list[bytes] = []
-    level_mask = 0
-    for time_us, lines in batches:
-        for line in lines[:-1].split(b"\n"):
-            named = severity_of_line(line) if severity is None else severity
-            level_mask |= named.mask_bit
-            for piece in cut(line):
-                closing = envelope.cont_closing if cont else envelope.closing
-                rows.append(opening(time_us, named) + json_text(piece) + closing)
-                cont = True
-            cont = False
-    return Block(b"".join(rows), len(rows), level_mask)
+def _encode_each(
+    batches: list[LineBatch],
+    envelope: Envelope,
+    severity: Severity | None,
+    *,
+    cont: bool = False,
+    text_json: TextToJson = orjson_text,
+    find_severities: FindSeverities = severities_in_block,
+) -> Iterator[Block]:
+    """The blocks of `batches`, line by line. With the standard library's operations it is the reference."""
+
+    def rows(cont: bool) -> Iterator[tuple[bytes, Severity]]:
+        for time_us, lines in batches:
+            found = find_severities(lines) if severity is None else {}
+            for number, line in enumerate(lines[:-1].split(b"\n")):
+                named = severity or found.get(number, Severity.UNSET)
+                for piece in cut(line):
+                    if cont and severity is None:
+                        named = Severity.UNSET  # a record's level is its first piece's
+                    closing = envelope.cont_closing if cont else envelope.closing
+                    yield opening(time_us, named) + text_json(piece) + closing, named
+                    cont = True
+                cont = False
+
+    return gather(rows(cont))
 
 
-def json_text(text: bytes) -> bytes:
-    """`text` as the JSON of `msg`; where it is not UTF-8, with U+FFFD, and followed by `raw` with its bytes."""
-    try:
-        return to_json(text.decode())
-    except UnicodeDecodeError:
-        shown = to_json(text.decode("utf-8", "replace"))
-        return shown + b',"raw":"' + b64encode(text) + b'"'
+_encode_reference = partial(_encode_each, text_json=json_text, find_severities=severities_of_lines)

@@ -7,9 +7,8 @@ from typing import Any
 
 import orjson
 
-from logd.ingest.block import MAX_BLOCK_BYTES, Block, Envelope, json_default, opening, own_fields, to_json
-from logd.ingest.lines import json_text
-from logd.record import cut, severity_from_number
+from logd.ingest.block import Block, Envelope, gather, json_default, opening, orjson_text, own_fields, to_json
+from logd.record import Severity, cut, severity_from_number
 
 
 def encode_records(records: list[Any], time_us: int, envelope: Envelope) -> Iterator[Block]:
@@ -19,22 +18,16 @@ def encode_records(records: list[Any], time_us: int, envelope: Envelope) -> Iter
         records: [time_us or None, severity number, text or bytes, fields or None], as the protocol has checked them.
         time_us: the time of records that bring none.
     """
-    rows: list[bytes] = []
-    level_mask = rows_bytes = 0
+    return gather(_rows(records, time_us, envelope))
+
+
+def _rows(records: list[Any], time_us: int, envelope: Envelope) -> Iterator[tuple[bytes, Severity]]:
     for record_time_us, severity_number, text, fields in records:
         severity = severity_from_number(severity_number)
-        level_mask |= severity.mask_bit
         opened = opening(time_us if record_time_us is None else record_time_us, severity)
         closing, cont_closing = _closings(envelope, fields)
         for number, piece in enumerate(cut(text if type(text) is bytes else text.encode())):
-            row = opened + json_text(piece) + (cont_closing if number else closing)
-            rows.append(row)
-            rows_bytes += len(row)
-            if rows_bytes >= MAX_BLOCK_BYTES:
-                yield Block(b"".join(rows), len(rows), level_mask)
-                rows, level_mask, rows_bytes = [], severity.mask_bit, 0
-    if rows:
-        yield Block(b"".join(rows), len(rows), level_mask)
+            yield opened + orjson_text(piece) + (cont_closing if number else closing), severity
 
 
 def _closings(envelope: Envelope, fields: dict[str, Any] | None) -> tuple[bytes, bytes]:

@@ -103,7 +103,8 @@ class Connection:
         """The bytes that say `message`.
 
         Raises:
-            LocalProtocolError: the message is not ours to send in this state, or is too large for a frame.
+            LocalProtocolError: the message is not ours to send in this state, cannot be encoded, or is too large for a
+                frame. The state is then what it was.
         """
         following = self._may_send.get(type(message))
         if following is None:

@@ -15,6 +15,10 @@ from logd.protocol.codes import ErrorCode
 MAX_FRAME_BYTES = 1024 * 1024
 """The longest frame's payload: a block of lines, or a page of rows, fits with room to spare."""
 
+MAX_CHUNKS = 1024
+"""Chunks kept as they came, before they are joined: a peer that sends two bytes at a time would have each of them cost
+forty."""
+
 _LENGTH = struct.Struct(">I")
 LENGTH_BYTES = _LENGTH.size
 
@@ -37,9 +41,16 @@ class FrameReader:
         self._buffered_bytes = 0
 
     def feed(self, data: bytes) -> None:
-        if data:
-            self._chunks.append(data)
-            self._buffered_bytes += len(data)
+        if not data:
+            return
+        if self._start:
+            # Or else what is spent would be held until the frame behind it is whole.
+            self._chunks[0] = self._chunks[0][self._start :]
+            self._start = 0
+        self._chunks.append(data)
+        self._buffered_bytes += len(data)
+        if len(self._chunks) > MAX_CHUNKS:
+            self._join()
 
     def next_frame(self) -> bytes | None:
         """The next whole payload, or None until more is fed.

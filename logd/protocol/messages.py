@@ -27,6 +27,8 @@ MAX_SHARED_FIELDS_BYTES = 4096
 """All of a session's fields together, as text: they are repeated in every record of it."""
 MAX_FIELD_DEPTH = 4
 """A record's fields may hold lists and maps so deep, themselves counted: a frame's eight levels less those above."""
+MAX_REPLY_DEPTH = 7
+"""A reply's value is a map so deep, itself counted: a frame's eight levels less the message's own."""
 
 Check = Callable[[Any], bool]
 
@@ -64,7 +66,11 @@ def _flag(value: Any) -> bool:
 
 
 def _versions(value: Any) -> bool:
-    return type(value) is list and 0 < len(value) <= 16 and all(type(version) is int for version in value)
+    return (
+        type(value) is list
+        and 0 < len(value) <= 16
+        and all(type(version) is int and _is_value(version, 0) for version in value)
+    )
 
 
 _SCALARS = (str, int, float, bool, type(None))
@@ -91,7 +97,11 @@ def _is_value(value: Any, depth: int) -> bool:
     return type(value) in _SCALARS or type(value) is bytes
 
 
-def _is_record(value: Any) -> bool:
+def _is_reply_value(value: Any) -> bool:
+    return type(value) is dict and _is_value(value, MAX_REPLY_DEPTH)
+
+
+def is_record(value: Any) -> bool:
     """[time_us or None, severity number, text or bytes, map of fields or None]."""
     if type(value) is not list or len(value) != 4:
         return False
@@ -104,13 +114,17 @@ def _is_record(value: Any) -> bool:
         and len(text) <= MAX_TEXT_BYTES
         and (
             record_fields is None
-            or (_map(record_fields) and len(record_fields) <= MAX_FIELDS and _is_value(record_fields, MAX_FIELD_DEPTH))
+            or (
+                type(record_fields) is dict
+                and len(record_fields) <= MAX_FIELDS
+                and _is_value(record_fields, 1 + MAX_FIELD_DEPTH)
+            )
         )
     )
 
 
 def _records(value: Any) -> bool:
-    return type(value) is list and 0 < len(value) <= MAX_RECORDS_IN_FRAME and all(map(_is_record, value))
+    return type(value) is list and 0 < len(value) <= MAX_RECORDS_IN_FRAME and all(map(is_record, value))
 
 
 _ID = _integer(0, MAX_ID)
@@ -398,7 +412,7 @@ class Event(Message):
     exit_status: int | None = None
 
 
-@_message("reply", id=_ID, value=_map)
+@_message("reply", id=_ID, value=_is_reply_value)
 class Reply(Message):
     """The answer to the request of the same id."""
 

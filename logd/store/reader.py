@@ -6,13 +6,17 @@ stored yet, and hands back the place to go on from, so that reading on costs one
 
 from __future__ import annotations
 
+import errno
 import os
 from bisect import bisect_right
 from typing import NamedTuple
 
+from logd.errors import StoreError
 from logd.record import Rows, skip_lines
 from logd.store.index import Index
 from logd.store.segment import index_name, open_in, segment_name, store_errors
+
+_SKIP_BYTES = 1024 * 1024
 
 
 class Extent(NamedTuple):
@@ -41,6 +45,11 @@ class Position(NamedTuple):
     """The record after it."""
 
 
+def _cut_short(segment: int) -> StoreError:
+    """Somebody else shortened a file, so that the newest of what was stored in it is gone."""
+    return StoreError("read", segment_name(segment), OSError(errno.EIO, "it is shorter than what was stored in it"))
+
+
 class Reader:
     """Reads one run's folder. Blocks on the disk: call it in a thread.
 
@@ -63,31 +72,47 @@ class Reader:
         finally:
             os.close(fd)
         if entry is None:
-            return Position(segment, 0, segment)
+            return self._skip(extent, Position(segment, 0, segment), seq)
         if seq >= entry.next_seq:
-            return Position(segment, entry.end, entry.next_seq)
+            return self._skip(extent, Position(segment, entry.end, entry.next_seq), seq)
         block = self._pread(segment, entry.length, entry.offset)
         return Position(segment, entry.offset + skip_lines(block, seq - entry.first_seq), seq)
+
+    def _skip(self, extent: Extent, position: Position, seq: int) -> Position:
+        """The place before record `seq`, from a place before that: where an entry is damaged, the text tells."""
+        while position.seq < seq:
+            rows, following = self.read(extent, position, _SKIP_BYTES)
+            if not rows.record_count:
+                break
+            if following.seq > seq:
+                found_seq = max(seq, rows.first_seq)
+                offset = following.offset - len(rows.data) + skip_lines(rows.data, found_seq - rows.first_seq)
+                return Position(following.segment, offset, found_seq)
+            position = following
+        return position
 
     def read(self, extent: Extent, position: Position, max_bytes: int) -> tuple[Rows, Position]:
         """The rows from a place on, at most about `max_bytes` of them, and the place behind them.
 
         Returns:
-            No rows only at the extent's end. One row that is longer than `max_bytes` comes whole.
+            No rows only at the extent's end. One row that is longer than `max_bytes` comes whole, and alone.
         """
         segment, offset, seq = position
         while (left := self._stored_bytes(extent, segment) - offset) <= 0:
             number = bisect_right(extent.segments, segment)
             if number >= len(extent.segments):
                 return Rows(seq, 0, b""), position
-            segment, offset = extent.segments[number], 0
-        data = self._pread(segment, min(max_bytes, left), offset)
-        while not data.endswith(b"\n"):
-            end = data.rfind(b"\n") + 1
-            if end or len(data) >= left:
-                data = data[:end]
-                break
-            data = self._pread(segment, min(2 * len(data), left), offset)
+            segment, offset, seq = extent.segments[number], 0, extent.segments[number]
+        want = min(max_bytes, left)
+        data = self._pread(segment, want, offset)
+        end = data.rfind(b"\n") + 1
+        while not end:
+            if len(data) < want or want == left:
+                raise _cut_short(segment)
+            want = min(2 * want, left)
+            data = self._pread(segment, want, offset)
+            end = data.find(b"\n") + 1
+        data = data[:end]
         count = data.count(b"\n")
         return Rows(seq, count, data), Position(segment, offset + len(data), seq + count)
 

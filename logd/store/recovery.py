@@ -1,12 +1,15 @@
 """Making a run's newest segment sound again before it is used.
 
-Only the newest segment can be unclean: all others were closed when they were followed. One that ends with a CLOSE entry
-that fits its length is used as it is. Otherwise, in this order, so that a stop after any step is mended by the next:
+Only the newest segment can be unclean: all others were closed when they were followed, and need mending only where
+their index is lost. One that ends with a CLOSE entry that fits its length is used as it is. Otherwise, in this order,
+so that a stop after any step is mended by the next:
 
 1. Find the last entry that is whole and whose block's bytes are there and match: what comes after it was never
    acknowledged.
 2. Copy the bytes after it to `<segment>.torn`, for people to look at.
-3. Cut the segment, then the index, behind it, and raise the generation in the index's header where bytes were cut.
+3. Raise the generation in the index's header, if there are such bytes: before they are cut, as nothing tells afterwards
+   that they were.
+4. Cut the segment, then the index, behind it.
 
 An index that is lost is made again from the text; batch numbers are not in the text, so that a resend of a batch from
 before cannot be recognised then.
@@ -17,7 +20,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from logd.record import Severity
@@ -27,6 +30,7 @@ from logd.store.segment import index_name, open_in, segment_name, store_errors, 
 _REBUILT_BLOCK_BYTES = 256 * 1024
 _COPY_BYTES = 1024 * 1024
 _ANY_LEVEL = sum(severity.mask_bit for severity in Severity)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Recovered(NamedTuple):
@@ -37,7 +41,7 @@ class Recovered(NamedTuple):
     entry_count: int
     next_seq: int
     time_us: int
-    """When its newest block was received; 0 for an empty one."""
+    """When its newest block was received, or else when it was begun."""
     torn_bytes: int = 0
     """How many bytes were cut off."""
 
@@ -61,7 +65,7 @@ def _recover(folder_fd: int, first_seq: int, data_fd: int, index_fd: int) -> Rec
     index = Index(index_fd)
     header = index.header()
     if header is None or header.first_seq != first_seq:
-        header = Header(1, first_seq, int(os.fstat(data_fd).st_mtime * 1_000_000))
+        header = Header(1, first_seq, max(0, os.fstat(data_fd).st_mtime_ns // 1000))
         _rebuild(data_fd, index_fd, header)
     count = len(index)
     last = index.entry(count - 1) if count else None
@@ -73,13 +77,12 @@ def _recover(folder_fd: int, first_seq: int, data_fd: int, index_fd: int) -> Rec
     torn_bytes = data_bytes - end
     if torn_bytes:
         _keep_torn(folder_fd, first_seq, data_fd, end)
-        os.ftruncate(data_fd, end)
-    os.ftruncate(index_fd, HEADER_BYTES + entry_count * ENTRY_BYTES)
-    if torn_bytes:
         header = header._replace(generation=header.generation + 1)
         write_at(index_fd, [header.pack()], 0)
+        os.ftruncate(data_fd, end)
+    os.ftruncate(index_fd, HEADER_BYTES + entry_count * ENTRY_BYTES)
     next_seq = newest.next_seq if newest else first_seq
-    return Recovered(header, end, entry_count, next_seq, newest.time_us if newest else 0, torn_bytes)
+    return Recovered(header, end, entry_count, next_seq, newest.time_us if newest else header.created_us, torn_bytes)
 
 
 def _last_sound_block(index: Index, data_fd: int, data_bytes: int) -> tuple[Entry | None, int]:
@@ -103,10 +106,13 @@ def _keep_torn(folder_fd: int, first_seq: int, data_fd: int, start: int) -> None
 
 
 def _rebuild(data_fd: int, index_fd: int, header: Header) -> None:
-    """Write an index for a segment from its text alone, in blocks of our own cutting."""
+    """Write an index for a segment from its text alone, in blocks of our own cutting.
+
+    The header goes last: until it is there the index is lost, and never one of no entries, with which all is torn off.
+    """
     os.ftruncate(index_fd, 0)
-    entries = b"".join(entry.pack() for entry in _entries_of_text(data_fd, header))
-    write_at(index_fd, [header.pack(), entries], 0)
+    write_at(index_fd, [entry.pack() for entry in _entries_of_text(data_fd, header)], HEADER_BYTES)
+    write_at(index_fd, [header.pack()], 0)
 
 
 def _entries_of_text(data_fd: int, header: Header) -> Iterator[Entry]:
@@ -121,7 +127,8 @@ def _entries_of_text(data_fd: int, header: Header) -> Iterator[Entry]:
             continue
         block = data[:length]
         count = block.count(b"\n")
-        time_us = max(time_us, _time_of(block) or header.created_us)
+        # What a client said of the time may lie in the future; nothing came after the file was last written.
+        time_us = max(time_us, min(_time_of(block) or header.created_us, header.created_us))
         yield Entry(offset, length, count, seq, time_us, 0, 0, zlib.crc32(block), _ANY_LEVEL)
         offset, seq, want = offset + length, seq + count, _REBUILT_BLOCK_BYTES
 
@@ -130,6 +137,7 @@ def _time_of(block: bytes) -> int:
     """The time of a block's first record, 0 where it does not say one as we write it."""
     text = block[len(b'{"time":"') : len(b'{"time":"2026-11-21T10:20:30.123456Z')]
     try:
-        return int(datetime.fromisoformat(text.decode("ascii")).timestamp() * 1_000_000)
+        moment = datetime.fromisoformat(text.decode("ascii"))
     except ValueError:
         return 0
+    return (moment - _EPOCH) // timedelta(microseconds=1) if moment.tzinfo else 0

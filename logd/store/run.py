@@ -64,9 +64,13 @@ class RunStore:
 
     def _open_extent(self) -> Extent:
         with store_errors("list", "a run's folder"):
-            segments = first_seqs(os.listdir(self._folder_fd))
+            names = set(os.listdir(self._folder_fd))
+        segments = first_seqs(names)
         if not segments:
             return Extent()
+        for first_seq in segments[:-1]:
+            if index_name(first_seq) not in names:
+                recover(self._folder_fd, first_seq)
         newest = recover(self._folder_fd, segments[-1])
         self._header = newest.header
         self._entry_count = newest.entry_count

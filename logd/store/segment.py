@@ -33,7 +33,7 @@ def index_name(first_seq: int) -> str:
 def first_seqs(names: Iterable[str]) -> list[int]:
     """The first seqs of the segments among a folder's names, in order."""
     stems = (name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl"))
-    return sorted(int(stem) for stem in stems if len(stem) == _SEQ_DIGITS and stem.isdigit())
+    return sorted(int(stem) for stem in stems if len(stem) == _SEQ_DIGITS and stem.isascii() and stem.isdigit())
 
 
 @contextmanager
@@ -65,7 +65,11 @@ def write_at(fd: int, buffers: Sequence[bytes], offset: int) -> None:
 
 
 class SegmentWriter:
-    """The segment that a run is written to. Owned, like its two descriptors, by whoever writes the run."""
+    """The segment that a run is written to. Owned, like its two descriptors, by whoever writes the run.
+
+    A new one is made index first, and is there when its text file is: it never lacks its header, and what a failure or
+    a stop before that leaves is an index of nothing, which the next try begins anew.
+    """
 
     def __init__(
         self, folder_fd: int, header: Header, *, size_bytes: int = 0, entry_count: int = 0, create: bool = True
@@ -73,16 +77,16 @@ class SegmentWriter:
         self.header = header
         self.size_bytes = size_bytes
         self._entry_count = entry_count
-        flags = os.O_RDWR | (os.O_CREAT if create else 0)
-        self._data_fd = open_in(folder_fd, segment_name(header.first_seq), flags)
+        new_index, new_data = (os.O_CREAT | os.O_TRUNC, os.O_CREAT) if create else (0, 0)
+        self._index_fd = open_in(folder_fd, index_name(header.first_seq), os.O_RDWR | new_index)
         try:
-            self._index_fd = open_in(folder_fd, index_name(header.first_seq), flags)
+            if create:
+                with store_errors("write", index_name(header.first_seq)):
+                    write_at(self._index_fd, [header.pack()], 0)
+            self._data_fd = open_in(folder_fd, segment_name(header.first_seq), os.O_RDWR | new_data)
         except StoreError:
-            os.close(self._data_fd)
+            os.close(self._index_fd)
             raise
-        if create:
-            with store_errors("write", index_name(header.first_seq)):
-                write_at(self._index_fd, [header.pack()], 0)
 
     def append(self, blocks: Sequence[bytes], entries: Sequence[Entry]) -> None:
         """Store blocks: first their bytes, then their entries. On StoreError nothing of them is stored.

@@ -99,7 +99,7 @@ def _is_run(entry: os.DirEntry[str]) -> bool:
 def _summarise(name: str, folder_fd: int) -> RunSummary:
     with store_errors("read", name):
         segments = first_seqs(os.listdir(folder_fd))
-        size_bytes = sum(os.stat(segment_name(first_seq), dir_fd=folder_fd).st_size for first_seq in segments)
+        sizes = [os.stat(segment_name(seq), dir_fd=folder_fd, follow_symlinks=False).st_size for seq in segments]
     if not segments:
         return RunSummary(name, 0, 0, None, None)
     oldest = newest = None
@@ -117,7 +117,7 @@ def _summarise(name: str, folder_fd: int) -> RunSummary:
     return RunSummary(
         name,
         next_seq - segments[0],
-        size_bytes,
+        sum(sizes),
         oldest.time_us if oldest is not None and oldest.record_count else None,
         newest.time_us if newest else None,
     )

@@ -8,7 +8,7 @@ from itertools import pairwise, product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from protocol_strategies import messages, messages_of, sample
+from protocol_strategies import connection_in, messages, messages_of, sample
 
 from logd.errors import LocalProtocolError, RemoteProtocolError
 from logd.protocol import (
@@ -43,12 +43,6 @@ every_triple = pytest.mark.parametrize(
 every_code = pytest.mark.parametrize("code", ErrorCode)
 
 
-def in_state(role: Role, state: State) -> Connection:
-    connection = Connection(role)
-    connection.state = state
-    return connection
-
-
 def received(connection: Connection) -> list[Message]:
     taken = []
     while (message := connection.next_message()) is not None:
@@ -74,7 +68,7 @@ def deliver(stream: bytes, cuts: list[int], receiver: Connection) -> list[Messag
 @given(data=st.data())
 def test_messages_split_at_any_bytes_come_out_the_same(role: Role, data: st.DataObject) -> None:
     sent = data.draw(st.lists(sent_by(role, State.READY), max_size=8))
-    sender, receiver = in_state(role, State.READY), in_state(role.peer, State.READY)
+    sender, receiver = connection_in(role, State.READY), connection_in(role.peer, State.READY)
     stream = b"".join(map(sender.send, sent))
     cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=20))
     assert deliver(stream, cuts, receiver) == sent
@@ -106,6 +100,23 @@ def test_a_new_connection_has_said_and_heard_nothing() -> None:
     assert connection.state is State.START
     assert connection.next_message() is None
     assert not connection.mid_frame
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("state", State)
+def test_a_connection_comes_to_every_state_on_either_side(role: Role, state: State) -> None:
+    connection = connection_in(role, state)
+    assert connection.role is role
+    assert connection.state is state
+    assert not connection.mid_frame
+
+
+def test_connections_do_not_share_their_states() -> None:
+    ready, new = connection_in(Role.CLIENT, State.READY), Connection(Role.CLIENT)
+    assert ready.send(Ping(1))
+    with pytest.raises(LocalProtocolError):
+        new.send(Ping(1))
+    assert new.send(Hello([1]))
 
 
 def test_mid_frame_lasts_from_the_first_byte_to_the_last() -> None:
@@ -151,7 +162,7 @@ def test_the_daemon_may_refuse_in_every_state() -> None:
 
 @every_triple
 def test_sending_walks_the_table(state: State, sender: Role, name: str) -> None:
-    connection = in_state(sender, state)
+    connection = connection_in(sender, state)
     after = TRANSITIONS[state].get((sender, MESSAGE_TYPES[name]))
     if after is not None:
         assert connection.send(sample(name)) == frame(encode(sample(name)))
@@ -165,7 +176,7 @@ def test_sending_walks_the_table(state: State, sender: Role, name: str) -> None:
 
 @every_triple
 def test_receiving_walks_the_table(state: State, sender: Role, name: str) -> None:
-    connection = in_state(sender.peer, state)
+    connection = connection_in(sender.peer, state)
     connection.receive_data(frame(encode(sample(name))))
     after = TRANSITIONS[state].get((sender, MESSAGE_TYPES[name]))
     if after is not None:
@@ -176,6 +187,42 @@ def test_receiving_walks_the_table(state: State, sender: Role, name: str) -> Non
             connection.next_message()
         assert caught.value.code == ErrorCode.BAD_STATE
         assert connection.state is state
+
+
+@every_triple
+def test_what_was_not_sent_changes_nothing(state: State, sender: Role, name: str) -> None:
+    """A message that cannot be sent, or cannot be encoded, leaves the connection to send what it may."""
+    connection, peer = connection_in(sender, state), connection_in(sender.peer, state)
+    if (sender, MESSAGE_TYPES[name]) not in TRANSITIONS[state]:
+        with pytest.raises(LocalProtocolError):
+            connection.send(sample(name))
+    for message in (Hello([1], client="\udc80"), Welcome(1, "\udc80", 1), Error("internal", "\udc80")):
+        with pytest.raises(LocalProtocolError):
+            connection.send(message)
+    assert connection.state is state
+    for role, kind in TRANSITIONS[state]:
+        if role is sender:
+            peer.receive_data(connection.send(sample(kind.t)))
+            assert peer.next_message() == sample(kind.t)
+            break
+
+
+def test_a_message_that_is_too_large_leaves_the_state() -> None:
+    connection = connection_in(Role.CLIENT, State.READY)
+    with pytest.raises(LocalProtocolError) as caught:
+        connection.send(Emit(1, 1, records=[[None, 9, "x" * 60_000, None]] * 20))
+    assert caught.value.code == ErrorCode.BAD_FRAME
+    assert connection.send(Ping(1)) == frame(encode(Ping(1)))
+
+
+def test_a_kind_of_message_that_nobody_declared_is_not_sent() -> None:
+    class Louder(Ping):
+        """Its name on the wire is the ping's, but the table does not have it."""
+
+    connection = connection_in(Role.CLIENT, State.READY)
+    with pytest.raises(LocalProtocolError) as caught:
+        connection.send(Louder(1))
+    assert caught.value.code == ErrorCode.BAD_STATE
 
 
 # What the peer may send instead
@@ -214,17 +261,17 @@ def read_all(connection: Connection, stream: bytes) -> None:
 
 @given(st.sampled_from(Role), st.sampled_from(State), st.binary(max_size=100))
 def test_any_bytes_are_messages_or_are_refused(role: Role, state: State, stream: bytes) -> None:
-    read_all(in_state(role, state), stream)
+    read_all(connection_in(role, state), stream)
 
 
 @given(st.sampled_from(Role), st.sampled_from(State), st.lists(st.binary(min_size=1, max_size=50), max_size=4))
 def test_any_payloads_are_messages_or_are_refused(role: Role, state: State, payloads: list[bytes]) -> None:
-    read_all(in_state(role, state), b"".join(map(frame, payloads)))
+    read_all(connection_in(role, state), b"".join(map(frame, payloads)))
 
 
 @given(st.sampled_from(Role), st.sampled_from(State), st.lists(messages, max_size=4))
 def test_any_messages_in_any_order_are_taken_or_refused(role: Role, state: State, sent: list[Message]) -> None:
-    read_all(in_state(role, state), b"".join(frame(encode(message)) for message in sent))
+    read_all(connection_in(role, state), b"".join(frame(encode(message)) for message in sent))
 
 
 # The codes
@@ -241,6 +288,11 @@ def test_every_code_has_a_sentence(code: ErrorCode) -> None:
 def test_every_code_can_be_said(code: ErrorCode) -> None:
     assert Error(code, code.sentence) == Error(code.value, code.sentence)
     assert isinstance(code.closes_connection, bool)
+    client = connection_in(Role.CLIENT, State.READY)
+    client.receive_data(connection_in(Role.SERVER, State.READY).send(Error(code, code.sentence, id=1)))
+    heard = client.next_message()
+    assert isinstance(heard, Error)
+    assert ErrorCode(heard.code) is code
 
 
 def test_sentences_differ() -> None:

@@ -19,8 +19,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
+from protocol_strategies import connection_in, defaults_of
 
-from logd.config import ServerConfig
+from logd.config import Config, ServerConfig
+from logd.daemon.access import Credentials
+from logd.daemon.handlers.attach import MAX_SUBSCRIPTIONS_OF_PEER
+from logd.daemon.handlers.emit import MAX_SESSIONS_OF_PEER, MAX_STREAMS_OF_SESSION
+from logd.daemon.handlers.inspect import MAX_LISTED, MAX_LISTED_CHARACTERS, runs, stats
+from logd.daemon.server import Server
+from logd.fanout import Subscription
+from logd.paths import Paths
 from logd.protocol import (
     MAX_FRAME_BYTES,
     MAX_LINES_BYTES,
@@ -28,14 +37,20 @@ from logd.protocol import (
     MESSAGE_TYPES,
     SUPPORTED_VERSIONS,
     TRANSITIONS,
+    Attach,
     Connection,
+    Emit,
     ErrorCode,
     Message,
+    Open,
+    Reply,
     Role,
+    Runs,
     State,
+    Stats,
 )
 from logd.protocol.codec import MAX_DEPTH
-from logd.protocol.messages import MAX_ID, MAX_SHARED_FIELDS_BYTES
+from logd.protocol.messages import MAX_FIELD_DEPTH, MAX_ID, MAX_SHARED_FIELDS_BYTES
 from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TEXT_BYTES, MAX_TIME_US
 
 PAGE = Path(__file__).parents[2] / "man" / "logd-protocol.7"
@@ -51,10 +66,14 @@ BOUNDS = {
     "records in a batch": MAX_RECORDS_IN_FRAME,
     "length of a record's text": MAX_TEXT_BYTES,
     "fields of a record": MAX_FIELDS,
+    "levels in a record's fields": MAX_FIELD_DEPTH,
     "session's fields, characters": MAX_SHARED_FIELDS_BYTES,
     "characters in a label": MAX_LABEL_BYTES,
     "highest severity number": MAX_SEVERITY_NUMBER,
     "highest time, microseconds": MAX_TIME_US,
+    "connection's sessions": MAX_SESSIONS_OF_PEER,
+    "connection's subscriptions": MAX_SUBSCRIPTIONS_OF_PEER,
+    "session's streams": MAX_STREAMS_OF_SESSION,
     "seconds to say hello": ServerConfig.handshake_seconds,
     "seconds to finish a frame": ServerConfig.frame_seconds,
     "connections of one user": ServerConfig.max_connections_per_user,
@@ -118,7 +137,7 @@ def test_a_key_is_listed_with_its_default(name: str, key: str) -> None:
     if key in message_type.required:
         assert listed == "required"
     else:
-        default = message_type.defaults[key]
+        default = defaults_of(message_type)[key]
         words = {None: "null", True: "true", False: "false", "": "empty"}
         shown = words[default] if default in words and type(default) is not int else str(default)
         assert listed == f"default {shown}"
@@ -186,6 +205,27 @@ def test_the_page_lists_every_bound() -> None:
     rows = re.findall(r"^\.It (.+) Ta (\d+) Ta Cm (\S+)$", section("BOUNDS"), flags=re.M)
     assert {bound: int(number) for bound, number, _ in rows} == BOUNDS
     assert {code for *_, code in rows} <= set(ErrorCode)
+
+
+def test_the_page_says_which_integers_there_are() -> None:
+    (numbers,) = re.findall(r"^An integer is at least (-?\d+) and at most (\d+),", section("CBOR"), flags=re.M)
+    least, most = map(int, numbers)
+    for number in (least, most):
+        assert Emit(1, 1, records=[[None, 9, "text", {"number": number}]])
+    for number in (least - 1, most + 1):
+        with pytest.raises(ValueError, match="records"):
+            Emit(1, 1, records=[[None, 9, "text", {"number": number}]])
+
+
+def test_the_page_says_how_deep_fields_are() -> None:
+    (levels,) = re.findall(r"with arrays and maps at most (\d+) deep\.", section("EMITTING"))
+    assert int(levels) == MAX_FIELD_DEPTH
+
+
+def test_the_page_says_what_stats_leaves_out() -> None:
+    text = section("REPLY VALUES")
+    assert re.findall(r"at most (\d+) in each\.", text) == [str(MAX_LISTED)]
+    assert re.findall(r"its first (\d+) characters\.", text) == [str(MAX_LISTED_CHARACTERS)]
 
 
 def test_the_page_names_no_message_that_does_not_exist() -> None:
@@ -270,10 +310,10 @@ def test_the_comments_of_the_example_are_true() -> None:
     for (_, name, data), part in zip(example(), text.split("\n\n"), strict=True):
         length, head, *comments = [comment for line in part.splitlines()[1:] if (comment := line[48:])]
         assert length == f"{len(data) - 4} bytes follow"
-        receiver = Connection(senders()[name].peer)
-        receiver.state = next(
+        said_in = next(
             state for state, allowed in TRANSITIONS.items() if (senders()[name], MESSAGE_TYPES[name]) in allowed
         )
+        receiver = connection_in(senders()[name].peer, said_in)
         receiver.receive_data(data)
         message = receiver.next_message()
         assert message is not None
@@ -284,6 +324,63 @@ def test_the_comments_of_the_example_are_true() -> None:
         assert {key: json.loads(value) for key, value in shown.items()} == {
             key: value.decode() if isinstance(value, bytes) else value for key, value in values.items()
         }
+
+
+# Reply values
+
+
+class Asker:
+    """A peer that keeps what it is sent, and has nothing open itself."""
+
+    credentials = Credentials(pid=1, uid=2)
+    client = "test"
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.sent: list[Message] = []
+
+    async def send(self, message: Message) -> None:
+        self.sent.append(message)
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """That of the last reply, as a client has it."""
+        client = connection_in(Role.CLIENT, State.READY)
+        client.receive_data(connection_in(Role.SERVER, State.READY).send(self.sent[-1]))
+        reply = client.next_message()
+        assert isinstance(reply, Reply)
+        return reply.value
+
+
+async def test_the_page_lists_the_keys_of_what_runs_and_stats_are_answered(tmp_path: Path) -> None:
+    server = Server(Config(), Paths.resolve(state_dir=str(tmp_path), socket=str(tmp_path / "socket")))
+    asker: Any = Asker(server)
+    session = await server.begin_session(asker.credentials, Open(1, "build", "s1", command="x" * 4096))
+    server.subscriptions[Subscription(Attach(2, "build"), session.run, 1, 0)] = asker
+    await runs(asker, Runs(3))
+    runs_value = asker.value
+    await stats(asker, Stats(4))
+    stats_value = asker.value
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.committer.run)
+        await server.end_session(session, 0)
+        nursery.cancel_scope.cancel()
+    server.store.close()
+
+    text = section("REPLY VALUES")
+    listed = dict(re.findall(r"^\.It Ic (\S+)\n((?:.|\n)*?)(?=^\.It Ic |^\.El)", text, flags=re.M))
+    assert set(marked(listed["runs"])) == {*runs_value, *runs_value["runs"][0], "after"}
+    assert set(marked(listed["stats"])) == set(stats_value)
+    tables = re.findall(r"^The keys of a map in\n\.Va (\S+) (?:.|\n)*?\n\.Bl .+\n((?:.|\n)*?)^\.El", text, flags=re.M)
+    assert {name: re.findall(r"^\.It Va (\S+)$", items, flags=re.M) for name, items in tables} == {
+        name: list(stats_value[name][0]) for name in ("sessions", "subscriptions")
+    }
+    assert stats_value["sessions"][0]["command"] == "x" * MAX_LISTED_CHARACTERS
+
+
+def marked(text: str) -> list[str]:
+    """The words that are marked as keys."""
+    return re.findall(r"^\.Va (\S+)", text, flags=re.M)
 
 
 # The page itself

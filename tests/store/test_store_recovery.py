@@ -1,0 +1,391 @@
+"""Opening what a process left that was killed, or what else befell the files.
+
+The main tests cut the files of a small run at every byte, and stop at every step of the mending, and say of each what
+must be there then: every record whose entry and bytes are whole, and nothing of any other but in `.torn`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from store_helpers import (
+    KEY,
+    TIME_US,
+    append,
+    block,
+    blocks_in,
+    copied,
+    entries,
+    every_state,
+    full_disk,
+    open_descriptors,
+    open_run,
+    opened,
+    read_all,
+    row,
+    rows,
+    text_of,
+    torn_of,
+)
+
+from logd.config import StoreConfig
+from logd.errors import StoreError
+from logd.record import Severity
+from logd.store import Append, Extent
+from logd.store.index import ENTRY_BYTES, HEADER_BYTES, Entry, Header, Index, Kind
+from logd.store.recovery import recover
+from logd.store.segment import index_name, segment_name
+
+DATA, INDEX = segment_name(1), index_name(1)
+APPENDS = [block(1, 2), block(3), block(4, part=True, batch=6), block(5, 2, batch=6), block(7)]
+"""A small run: 7 records in 5 blocks, two of them sent together."""
+ENDS = [sum(len(append.data) for append in APPENDS[: number + 1]) for number in range(len(APPENDS))]
+TEXT = rows(1, 7)
+
+
+@pytest.fixture(scope="module")
+def small_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
+    """The small run, closed in good order (True) and killed (False)."""
+    folder = tmp_path_factory.mktemp("small")
+    with opened(folder / "closed") as run:
+        append(run, *APPENDS)
+        killed = copied(folder / "closed", folder / "killed")
+    assert entries(folder / "closed")[-1].kind == Kind.CLOSE
+    return {True: folder / "closed", False: killed}
+
+
+def cut_copy(folder: Path, to: Path, data_bytes: int | None = None, index_bytes: int | None = None) -> Path:
+    """A copy of the small run, its files cut to so many bytes."""
+    copied(folder, to)
+    for name, length in ((DATA, data_bytes), (INDEX, index_bytes)):
+        if length is not None:
+            os.truncate(to / name, length)
+    return to
+
+
+def sound_blocks(data_bytes: int, index_bytes: int) -> int:
+    """How many of the small run's blocks count, by what is left of the files."""
+    whole = sum(end <= data_bytes for end in ENDS)
+    number = min(whole, max(0, index_bytes - HEADER_BYTES) // ENTRY_BYTES)
+    return number - (number > 0 and APPENDS[number - 1].part)
+
+
+def check_recovered(folder: Path, data_bytes: int, index_bytes: int) -> None:
+    """The run in a folder, which has so much left of its files, opens with what it must have and goes on."""
+    lost_index = index_bytes < HEADER_BYTES
+    if lost_index:
+        end = TEXT.rfind(b"\n", 0, data_bytes) + 1
+    else:
+        number = sound_blocks(data_bytes, index_bytes)
+        end = ENDS[number - 1] if number else 0
+    head = TEXT[:end].count(b"\n")
+    torn = TEXT[end:data_bytes]
+    with opened(folder) as run:
+        assert run.torn_bytes == len(torn)
+        assert torn_of(folder) == torn
+        assert run.extent == Extent((1,), end, head, 1 + bool(torn))
+        assert read_all(run) == TEXT[:end] == text_of(folder)
+        assert run.last_batch(KEY) == (0 if lost_index or not head else APPENDS[number - 1].batch)
+        append(run, block(head + 1, 2), now_us=TIME_US + 1)
+        assert read_all(run) == TEXT[:end] + rows(head + 1, 2)
+    with opened(folder) as run:
+        assert run.torn_bytes == 0
+        assert run.extent.generation == 1 + bool(torn)
+        assert read_all(run) == TEXT[:end] + rows(head + 1, 2)
+        assert run.last_batch(KEY) == head + 2
+    assert torn_of(folder) == torn
+
+
+class TestEveryTruncation:
+    @pytest.mark.parametrize("closed", [True, False])
+    def test_of_the_text(self, tmp_path: Path, small_runs: dict[bool, Path], closed: bool) -> None:
+        for length in range(len(TEXT)):
+            folder = cut_copy(small_runs[closed], tmp_path / str(length), data_bytes=length)
+            check_recovered(folder, length, HEADER_BYTES + len(APPENDS) * ENTRY_BYTES)
+
+    @pytest.mark.parametrize("closed", [True, False])
+    def test_of_the_index(self, tmp_path: Path, small_runs: dict[bool, Path], closed: bool) -> None:
+        for length in range((small_runs[closed] / INDEX).stat().st_size):
+            folder = cut_copy(small_runs[closed], tmp_path / str(length), index_bytes=length)
+            check_recovered(folder, len(TEXT), length)
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.booleans(), st.integers(0, len(TEXT)), st.integers(0, HEADER_BYTES + len(APPENDS) * ENTRY_BYTES))
+    def test_of_both(
+        self,
+        tmp_path_factory: pytest.TempPathFactory,
+        small_runs: dict[bool, Path],
+        closed: bool,
+        data_bytes: int,
+        index_bytes: int,
+    ) -> None:
+        to = tmp_path_factory.mktemp("cut") / "run"
+        check_recovered(cut_copy(small_runs[closed], to, data_bytes, index_bytes), data_bytes, index_bytes)
+
+
+class TestEveryStop:
+    """Mending that is itself killed, after any of its steps, is done by the next opening."""
+
+    @pytest.mark.parametrize("data_bytes", [ENDS[1], ENDS[2] + 3, len(TEXT) - 1])
+    def test_amid_the_cutting_of_a_torn_end(
+        self, tmp_path: Path, small_runs: dict[bool, Path], data_bytes: int
+    ) -> None:
+        folder = cut_copy(small_runs[False], tmp_path / "run", data_bytes=data_bytes)
+        number = sound_blocks(data_bytes, 10_000)
+        torn = TEXT[ENDS[number - 1] : data_bytes]
+        with every_state(folder, tmp_path / "states") as states:
+            open_run(folder).close()
+        assert len(states) >= (4 if torn else 1)
+        for state in states:
+            with opened(state) as run:
+                assert read_all(run) == TEXT[: ENDS[number - 1]]
+                assert (run.extent.generation > 1) == bool(torn)
+                assert run.last_batch(KEY) == APPENDS[number - 1].batch
+            assert torn_of(state).endswith(torn)
+            assert len(blocks_in(state)) == number
+
+    @pytest.mark.parametrize("data_bytes", [len(TEXT), len(TEXT) - 1])
+    def test_amid_the_making_of_an_index(self, tmp_path: Path, small_runs: dict[bool, Path], data_bytes: int) -> None:
+        folder = cut_copy(small_runs[False], tmp_path / "run", data_bytes=data_bytes)
+        (folder / INDEX).unlink()
+        with every_state(folder, tmp_path / "states") as states:
+            open_run(folder).close()
+        assert len(states) >= 3
+        end = TEXT.rfind(b"\n", 0, data_bytes) + 1
+        for state in states:
+            with opened(state) as run:
+                assert read_all(run) == TEXT[:end]
+            assert torn_of(state).endswith(TEXT[end:data_bytes])
+
+    def test_amid_the_making_of_an_index_on_a_full_disk(self, tmp_path: Path) -> None:
+        (tmp_path / DATA).write_bytes(rows(1, 6000))
+        for room_bytes in (0, HEADER_BYTES - 1, HEADER_BYTES, HEADER_BYTES + 1, HEADER_BYTES + ENTRY_BYTES):
+            with full_disk(room_bytes), pytest.raises(StoreError, match="No space left"):
+                open_run(tmp_path)
+        with opened(tmp_path) as run:
+            assert (run.extent.head, run.torn_bytes) == (6000, 0)
+
+    def test_where_the_disk_is_full_it_is_done_when_there_is_room(
+        self, tmp_path: Path, small_runs: dict[bool, Path]
+    ) -> None:
+        folder = cut_copy(small_runs[False], tmp_path / "run", data_bytes=len(TEXT) - 1)
+        before = open_descriptors()
+        with full_disk(), pytest.raises(StoreError, match=f"cannot recover {DATA}: No space left"):
+            open_run(folder)
+        assert open_descriptors() == before
+        with opened(folder) as run:
+            assert read_all(run) == TEXT[: ENDS[3]]
+
+
+class TestDamage:
+    @pytest.mark.parametrize("number", range(len(APPENDS)))
+    @pytest.mark.parametrize("at", [0, 30, 63])
+    def test_of_the_newest_entries_is_cut_off(
+        self, tmp_path: Path, small_runs: dict[bool, Path], number: int, at: int
+    ) -> None:
+        """From the first that is damaged on, where all behind it are."""
+        folder = copied(small_runs[False], tmp_path / "run")
+        index = bytearray((folder / INDEX).read_bytes())
+        for damaged in range(number, len(APPENDS)):
+            index[HEADER_BYTES + damaged * ENTRY_BYTES + at] ^= 1
+        (folder / INDEX).write_bytes(index)
+        check_recovered(folder, len(TEXT), HEADER_BYTES + number * ENTRY_BYTES)
+
+    def test_of_the_newest_blocks_bytes_is_cut_off(self, tmp_path: Path, small_runs: dict[bool, Path]) -> None:
+        for at in range(ENDS[3], len(TEXT), 5):
+            folder = copied(small_runs[False], tmp_path / str(at))
+            damaged = bytearray(TEXT)
+            damaged[at] ^= 1
+            (folder / DATA).write_bytes(damaged)
+            with opened(folder) as run:
+                assert run.extent == Extent((1,), ENDS[3], 6, 2)
+            assert torn_of(folder) == damaged[ENDS[3] :]
+
+    @pytest.mark.parametrize("closed", [True, False])
+    @pytest.mark.parametrize("junk", [b"\n", b"junk", b"x" * 3_000_000])
+    def test_bytes_that_were_never_stored_are_cut_off(
+        self, tmp_path: Path, small_runs: dict[bool, Path], closed: bool, junk: bytes
+    ) -> None:
+        folder = copied(small_runs[closed], tmp_path / "run")
+        (folder / DATA).write_bytes(TEXT + junk)
+        with opened(folder) as run:
+            assert run.torn_bytes == len(junk)
+            assert run.extent == Extent((1,), len(TEXT), 7, 2)
+        assert torn_of(folder) == junk
+
+    def test_what_is_torn_off_again_is_put_behind_what_was(self, tmp_path: Path) -> None:
+        for number in range(3):
+            with opened(tmp_path) as run:
+                assert run.extent.generation == 1 + number
+                append(run, block(1 + number))
+            with (tmp_path / DATA).open("ab") as file:
+                file.write(b"torn %d\n" % number)
+        with opened(tmp_path) as run:
+            assert run.extent.generation == 4
+            assert read_all(run) == rows(1, 3)
+        assert torn_of(tmp_path) == b"torn 0\ntorn 1\ntorn 2\n"
+
+    def test_a_new_segment_has_the_generation_of_the_one_before(self, tmp_path: Path) -> None:
+        with opened(tmp_path) as run:
+            append(run, block(1, pad=5000))
+        with (tmp_path / DATA).open("ab") as file:
+            file.write(b"torn")
+        with opened(tmp_path) as run:
+            append(run, block(2), block(3))
+            assert run.extent == Extent((1, 2), len(rows(2, 2)), 3, 2)
+        with opened(tmp_path) as run:
+            assert run.extent.generation == 2
+
+    def test_what_is_left_of_one_that_was_being_begun_is_not_in_the_way(self, tmp_path: Path) -> None:
+        with opened(tmp_path) as run:
+            append(run, block(1, pad=5000))
+        (tmp_path / index_name(2)).write_bytes(Header(1, 2, TIME_US).pack()[:40])
+        with opened(tmp_path) as run:
+            append(run, block(2))
+            assert read_all(run) == row(1, 5000) + row(2)
+
+
+class TestLostIndex:
+    def test_is_made_again_from_the_text(self, tmp_path: Path, small_runs: dict[bool, Path]) -> None:
+        folder = copied(small_runs[True], tmp_path / "run")
+        (folder / INDEX).unlink()
+        with opened(folder) as run:
+            assert (run.torn_bytes, run.extent) == (0, Extent((1,), len(TEXT), 7, 1))
+            assert read_all(run) == TEXT
+            assert run.last_batch(KEY) == 0
+            append(run, block(8))
+        everything = [entry.time_us for entry in blocks_in(folder)]
+        assert everything == [TIME_US + 1, TIME_US + 1]
+        assert blocks_in(folder)[0].level_mask == sum(severity.mask_bit for severity in Severity)
+
+    @pytest.mark.parametrize("index", [b"", b"junk", bytes(1000), Header(9, 5, 0).pack(), b"logdidx1" + bytes(56)])
+    def test_so_is_one_that_is_another_file(self, tmp_path: Path, small_runs: dict[bool, Path], index: bytes) -> None:
+        folder = copied(small_runs[True], tmp_path / "run")
+        (folder / INDEX).write_bytes(index)
+        with opened(folder) as run:
+            assert (run.torn_bytes, run.extent) == (0, Extent((1,), len(TEXT), 7, 1))
+
+    def test_so_is_that_of_an_older_segment(self, tmp_path: Path) -> None:
+        with opened(tmp_path) as run:
+            append(run, *(block(1 + 2 * number, 2, pad=1000) for number in range(8)))
+            segments = run.extent.segments
+            assert len(segments) == 4
+        for first_seq in segments[:2]:
+            (tmp_path / index_name(first_seq)).unlink()
+        with opened(tmp_path) as run:
+            for seq in range(1, 17):
+                read, _ = run.reader.read(run.extent, run.reader.locate(run.extent, seq), 10)
+                assert read == (seq, 1, row(seq, 1000))
+            assert run.last_batch(KEY) == 16
+            append(run, block(17))
+            assert read_all(run) == rows(1, 16, 1000) + row(17)
+
+    def test_has_blocks_of_bounded_size_but_for_a_longer_row(self, tmp_path: Path) -> None:
+        text = rows(1, 12_000) + row(12_001, 700_000) + rows(12_002, 10_000)
+        (tmp_path / DATA).write_bytes(text + b'{"half":')
+        with opened(tmp_path, StoreConfig()) as run:
+            assert run.extent == Extent((1,), len(text), 22_001, 2)
+            for seq in (1, 2, 9000, 12_000, 12_001, 12_002, 20_000, 22_001):
+                read, _ = run.reader.read(run.extent, run.reader.locate(run.extent, seq), 10)
+                assert read == (seq, 1, row(seq, 700_000 if seq == 12_001 else 0))
+        found = blocks_in(tmp_path)
+        assert len(found) >= 5
+        assert sum(entry.length > 256 * 1024 for entry in found) == 1
+        assert [entry.time_us for entry in found] == [TIME_US + entry.first_seq for entry in found]
+
+    @pytest.mark.parametrize(
+        "first_row",
+        [
+            *(b"{}\n", b'{"msg":"x"}\n', b"\xff\xfe\n", b"\n"),
+            b'{"time":"2026-11-21T10:20:30.123456 ","msg":""}\n',
+            b'{"time":"0001-01-01T00:00:00.000000Z","msg":""}\n',
+            b'{"time":"1960-01-01T00:00:00.000000Z","msg":""}\n',
+        ],
+    )
+    def test_of_rows_that_say_no_time_has_the_files(self, tmp_path: Path, first_row: bytes) -> None:
+        (tmp_path / DATA).write_bytes(first_row)
+        os.utime(tmp_path / DATA, ns=(0, 1_600_000_000_123_456_000))
+        with opened(tmp_path) as run:
+            assert run.extent.head == 1
+        (stored,) = blocks_in(tmp_path)
+        assert stored.time_us in ({0} if b'"time"' in first_row and b" " not in first_row else {1_600_000_000_123_456})
+
+    def test_of_rows_from_the_future_has_no_later_time_than_the_file(self, tmp_path: Path) -> None:
+        (tmp_path / DATA).write_bytes(b'{"time":"9999-01-01T00:00:00.000000Z","msg":"a client said so"}\n')
+        os.utime(tmp_path / DATA, ns=(0, TIME_US * 1000))
+        with opened(tmp_path) as run:
+            append(run, block(2), now_us=TIME_US + 5)
+        assert [entry.time_us for entry in blocks_in(tmp_path)] == [TIME_US, TIME_US + 5]
+
+    def test_of_an_empty_segment_is_empty(self, tmp_path: Path) -> None:
+        (tmp_path / DATA).touch()
+        with opened(tmp_path) as run:
+            assert (run.torn_bytes, run.extent) == (0, Extent((1,), 0, 0, 1))
+            append(run, Append(row(1), 1, 1, KEY, 1))
+            assert read_all(run) == row(1)
+
+
+class TestLinks:
+    """None is followed, for reading or for writing."""
+
+    @pytest.mark.parametrize("name", [DATA, INDEX])
+    def test_in_place_of_a_file_are_refused(self, tmp_path: Path, small_runs: dict[bool, Path], name: str) -> None:
+        folder = copied(small_runs[False], tmp_path / "run")
+        (folder / name).rename(tmp_path / "outside")
+        (folder / name).symlink_to(tmp_path / "outside")
+        outside = (tmp_path / "outside").read_bytes()
+        before = open_descriptors()
+        with pytest.raises(StoreError, match=f"cannot open {name}"):
+            open_run(folder)
+        assert open_descriptors() == before
+        assert (tmp_path / "outside").read_bytes() == outside
+
+    def test_that_lead_nowhere_make_no_file(self, tmp_path: Path, small_runs: dict[bool, Path]) -> None:
+        folder = copied(small_runs[True], tmp_path / "run")
+        (folder / INDEX).unlink()
+        (folder / INDEX).symlink_to(tmp_path / "outside")
+        with pytest.raises(StoreError):
+            open_run(folder)
+        assert not (tmp_path / "outside").exists()
+
+    def test_in_place_of_what_was_torn_are_refused_before_anything_is_cut(
+        self, tmp_path: Path, small_runs: dict[bool, Path]
+    ) -> None:
+        folder = cut_copy(small_runs[False], tmp_path / "run", data_bytes=len(TEXT) - 1)
+        (folder / (DATA + ".torn")).symlink_to(tmp_path / "outside")
+        before = {name: (folder / name).read_bytes() for name in (DATA, INDEX)}
+        with pytest.raises(StoreError, match=r"cannot open .*\.torn"):
+            open_run(folder)
+        assert {name: (folder / name).read_bytes() for name in (DATA, INDEX)} == before
+        assert not (tmp_path / "outside").exists()
+
+
+def test_where_a_segment_ends_is_said(tmp_path: Path, small_runs: dict[bool, Path]) -> None:
+    folder = copied(small_runs[True], tmp_path / "run")
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        assert recover(fd, 1) == (Header(1, 1, TIME_US), len(TEXT), len(APPENDS), 8, TIME_US, 0)
+        os.truncate(folder / DATA, ENDS[0] - 1)
+        torn = ENDS[0] - 1
+        assert recover(fd, 1) == (Header(2, 1, TIME_US), 0, 0, 1, TIME_US, torn)
+        index_fd = os.open(folder / INDEX, os.O_RDONLY)
+        assert (Index(index_fd).header(), len(Index(index_fd))) == (Header(2, 1, TIME_US), 0)
+        os.close(index_fd)
+    finally:
+        os.close(fd)
+
+
+def test_a_block_is_found_by_time_in_an_index_that_was_made_again(tmp_path: Path) -> None:
+    (tmp_path / DATA).write_bytes(rows(1, 6000))
+    with opened(tmp_path, StoreConfig()):
+        fd = os.open(tmp_path / INDEX, os.O_RDONLY)
+        try:
+            entry = Index(fd).find_time(TIME_US + 5900)
+            assert isinstance(entry, Entry)
+            assert entry.first_seq <= 5900 < entry.next_seq
+        finally:
+            os.close(fd)

@@ -1,0 +1,281 @@
+"""One segment: names, writes that come short, and failures after which nothing of what failed is stored."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from store_helpers import KEY, TIME_US, entries, full_disk, open_descriptors, rows
+
+from logd.errors import StoreError
+from logd.store.index import ENTRY_BYTES, HEADER_BYTES, Entry, Header, Kind
+from logd.store.segment import (
+    SegmentWriter,
+    first_seqs,
+    index_name,
+    open_in,
+    segment_name,
+    store_errors,
+    write_at,
+)
+
+HEADER = Header(2, 1, TIME_US)
+
+
+@contextmanager
+def folder_fd(folder: Path) -> Iterator[int]:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def writer_in(
+    folder: Path, *, created: bool = True, size_bytes: int = 0, entry_count: int = 0
+) -> Iterator[SegmentWriter]:
+    with folder_fd(folder) as fd:
+        writer = SegmentWriter(fd, HEADER, size_bytes=size_bytes, entry_count=entry_count, create=created)
+    try:
+        yield writer
+    finally:
+        writer.abandon()
+
+
+def some_entries(first_seq: int, counts: list[int], offset: int) -> tuple[list[bytes], list[Entry]]:
+    """Blocks of so many records each, and their entries."""
+    blocks, found = [], []
+    for count in counts:
+        blocks.append(rows(first_seq, count))
+        found.append(Entry(offset, len(blocks[-1]), count, first_seq, TIME_US, KEY, 1, 0, 1))
+        first_seq, offset = found[-1].next_seq, found[-1].end
+    return blocks, found
+
+
+def data_of(folder: Path) -> bytes:
+    return (folder / segment_name(1)).read_bytes()
+
+
+def index_of(folder: Path) -> bytes:
+    return (folder / index_name(1)).read_bytes()
+
+
+class TestNames:
+    def test_are_by_the_first_seq_in_twenty_digits(self) -> None:
+        assert segment_name(1) == "00000000000000000001.jsonl"
+        assert index_name(18_446_744_073_709_551_615) == "18446744073709551615.idx"
+
+    @given(st.lists(st.integers(0, 2**64 - 1), unique=True))
+    def test_are_read_back_in_order(self, seqs: list[int]) -> None:
+        names = [name(seq) for seq in seqs for name in (segment_name, index_name)]
+        assert first_seqs(names) == sorted(seqs)
+        assert sorted(map(segment_name, seqs)) == list(map(segment_name, sorted(seqs)))
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("", ".jsonl", "1.jsonl", "0000000000000000001.jsonl", "000000000000000000001.jsonl"),
+            *(segment_name(1) + ".torn", segment_name(1) + ".zst", index_name(1), "+0000000000000000001.jsonl"),
+            *("0000_0000_0000_00001.jsonl", " 0000000000000000001.jsonl", "-0000000000000000001.jsonl"),
+            *("²" * 20 + ".jsonl", "٣" * 20 + ".jsonl"),
+        ],
+    )
+    def test_of_other_files_are_none(self, name: str) -> None:
+        assert first_seqs([name, segment_name(5)]) == [5]
+
+
+class TestErrors:
+    def test_say_what_was_tried_on_what(self) -> None:
+        with (
+            pytest.raises(StoreError, match=r"cannot write 1\.jsonl: No space left on device") as caught,
+            store_errors("write", "1.jsonl"),
+        ):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        assert (caught.value.operation, caught.value.path, caught.value.errno) == ("write", "1.jsonl", errno.ENOSPC)
+
+    def test_a_file_is_not_opened_through_a_link(self, tmp_path: Path) -> None:
+        (tmp_path / "target").write_text("text")
+        (tmp_path / "link").symlink_to("target")
+        (tmp_path / "dangling").symlink_to("nowhere")
+        with folder_fd(tmp_path) as fd:
+            for name in ("link", "dangling"):
+                with pytest.raises(StoreError, match=f"cannot open {name}"):
+                    open_in(fd, name, os.O_RDWR | os.O_CREAT)
+        assert not (tmp_path / "nowhere").exists()
+
+    def test_a_file_is_for_its_owner_alone_and_not_for_children(self, tmp_path: Path) -> None:
+        before = os.umask(0)
+        try:
+            with folder_fd(tmp_path) as fd:
+                opened = open_in(fd, "file", os.O_RDWR | os.O_CREAT)
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE(os.fstat(opened).st_mode) == 0o600
+        assert not os.get_inheritable(opened)
+        os.close(opened)
+
+
+class TestWriteAt:
+    @given(
+        st.lists(st.binary(max_size=20), max_size=30),
+        st.integers(0, 50),
+        st.lists(st.integers(1, 30), min_size=1, max_size=5),
+    )
+    def test_writes_all_however_few_bytes_a_call_takes(
+        self, tmp_path_factory: pytest.TempPathFactory, buffers: list[bytes], offset: int, takes: list[int]
+    ) -> None:
+        calls = 0
+
+        def pwritev(fd: int, views: Sequence[bytes], at: int) -> int:
+            nonlocal calls
+            calls += 1
+            return os.pwrite(fd, b"".join(views)[: takes[calls % len(takes)]], at)
+
+        path = tmp_path_factory.mktemp("write") / "file"
+        fd = os.open(path, os.O_RDWR | os.O_CREAT)
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(os, "pwritev", pwritev)
+                write_at(fd, buffers, offset)
+        finally:
+            os.close(fd)
+        data = b"".join(buffers)
+        assert path.read_bytes() == (bytes(offset) + data if data else b"")
+
+    @pytest.mark.parametrize("count", [0, 1, 511, 512, 513, 5000])
+    def test_writes_any_number_of_buffers(self, tmp_path: Path, count: int) -> None:
+        buffers = [b"%d\n" % number for number in range(count)]
+        fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+        try:
+            write_at(fd, buffers, 0)
+        finally:
+            os.close(fd)
+        assert (tmp_path / "file").read_bytes() == b"".join(buffers)
+
+
+class TestCreation:
+    def test_makes_an_index_with_a_header_and_an_empty_text(self, tmp_path: Path) -> None:
+        with writer_in(tmp_path):
+            assert data_of(tmp_path) == b""
+            assert index_of(tmp_path) == HEADER.pack()
+
+    def test_begins_an_index_that_was_left_there_anew(self, tmp_path: Path) -> None:
+        _, old = some_entries(1, [1, 2, 3], 0)
+        (tmp_path / index_name(1)).write_bytes(HEADER.pack() + b"".join(entry.pack() for entry in old))
+        with writer_in(tmp_path):
+            assert entries(tmp_path) == []
+
+    @pytest.mark.parametrize("room_bytes", [0, 1, HEADER_BYTES - 1])
+    def test_that_fails_leaves_no_segment_and_no_descriptor(self, tmp_path: Path, room_bytes: int) -> None:
+        before = open_descriptors()
+        for _ in range(3):
+            with full_disk(room_bytes), pytest.raises(StoreError, match="No space left"), writer_in(tmp_path):
+                pass
+        assert open_descriptors() == before
+        assert first_seqs(os.listdir(tmp_path)) == []
+        with writer_in(tmp_path):
+            assert index_of(tmp_path) == HEADER.pack()
+
+    @pytest.mark.parametrize("name", [segment_name(1), index_name(1)])
+    def test_does_not_go_through_a_link(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).symlink_to(tmp_path / "target")
+        before = open_descriptors()
+        with pytest.raises(StoreError, match=f"cannot open {name}"), writer_in(tmp_path):
+            pass
+        assert open_descriptors() == before
+        assert not (tmp_path / "target").exists()
+
+    def test_of_one_that_is_there_is_not_asked_for(self, tmp_path: Path) -> None:
+        with pytest.raises(StoreError, match="No such file"), writer_in(tmp_path, created=False):
+            pass
+        assert os.listdir(tmp_path) == []
+
+
+class TestAppend:
+    def test_goes_on_where_the_last_ended(self, tmp_path: Path) -> None:
+        with writer_in(tmp_path) as writer:
+            blocks, first = some_entries(1, [2, 1], 0)
+            writer.append(blocks, first)
+            more, second = some_entries(4, [5], writer.size_bytes)
+            writer.append(more, second)
+            assert writer.size_bytes == len(rows(1, 8))
+        assert data_of(tmp_path) == rows(1, 8)
+        assert entries(tmp_path) == first + second
+
+    def test_goes_on_in_one_that_was_there(self, tmp_path: Path) -> None:
+        with writer_in(tmp_path) as writer:
+            blocks, first = some_entries(1, [2], 0)
+            writer.append(blocks, first)
+        with writer_in(tmp_path, created=False, size_bytes=first[-1].end, entry_count=1) as writer:
+            more, second = some_entries(3, [1], writer.size_bytes)
+            writer.append(more, second)
+        assert data_of(tmp_path) == rows(1, 3)
+        assert entries(tmp_path) == first + second
+
+    @pytest.mark.parametrize("read_only", [False, True], ids=["", "what was written cannot be cut"])
+    def test_that_fails_after_any_number_of_bytes_stores_nothing(self, tmp_path: Path, read_only: bool) -> None:
+        blocks, first = some_entries(1, [1], 0)
+        more, second = some_entries(2, [1, 2], first[-1].end)
+        needed = sum(map(len, more)) + len(second) * ENTRY_BYTES
+        for room_bytes in range(needed):
+            with writer_in(tmp_path) as writer:
+                writer.append(blocks, first)
+                with full_disk(room_bytes, read_only=read_only), pytest.raises(StoreError) as caught:
+                    writer.append(more, second)
+                assert caught.value.errno == errno.ENOSPC
+                assert writer.size_bytes == first[-1].end
+                if not read_only:
+                    assert data_of(tmp_path) == blocks[0]
+                    assert entries(tmp_path) == first
+                other, third = some_entries(2, [3, 1], writer.size_bytes)
+                writer.append(other, third)
+            assert data_of(tmp_path) == rows(1, 5)
+            assert entries(tmp_path) == first + third
+            (tmp_path / segment_name(1)).unlink()
+
+    def test_of_many_blocks_is_one_write_and_one_of_their_entries(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with writer_in(tmp_path) as writer:
+            calls, pwritev = [], os.pwritev
+
+            def counting(fd: int, views: Sequence[bytes], offset: int) -> int:
+                calls.append(len(views))
+                return pwritev(fd, views, offset)
+
+            monkeypatch.setattr(os, "pwritev", counting)
+            writer.append(*some_entries(1, [1] * 100, 0))
+            assert calls == [100, 1]
+
+
+class TestClose:
+    def test_marks_the_end(self, tmp_path: Path) -> None:
+        before = open_descriptors()
+        with folder_fd(tmp_path) as fd:
+            writer = SegmentWriter(fd, HEADER)
+        blocks, stored = some_entries(1, [3], 0)
+        writer.append(blocks, stored)
+        writer.close(4, TIME_US + 5)
+        assert entries(tmp_path) == [*stored, Entry(len(blocks[0]), 0, 0, 4, TIME_US + 5, 0, 0, 0, 0, Kind.CLOSE)]
+        assert open_descriptors() == before
+
+    @pytest.mark.parametrize("room_bytes", [0, 30])
+    def test_on_a_full_disk_leaves_it_unmarked(self, tmp_path: Path, room_bytes: int) -> None:
+        before = open_descriptors()
+        with folder_fd(tmp_path) as fd:
+            writer = SegmentWriter(fd, HEADER)
+        blocks, stored = some_entries(1, [3], 0)
+        writer.append(blocks, stored)
+        with full_disk(room_bytes):
+            writer.close(4, TIME_US)
+        assert entries(tmp_path) == stored
+        assert len(index_of(tmp_path)) == HEADER_BYTES + ENTRY_BYTES
+        assert open_descriptors() == before

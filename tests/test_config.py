@@ -1,0 +1,129 @@
+"""Configuration: what a file may say, and that an error names the file, the key and what it can be."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import FrozenInstanceError, asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logd import config as config_module
+from logd.config import Config, FanoutConfig, ServerConfig, StoreConfig, load_config, parse_config
+from logd.errors import ConfigError
+
+SETTINGS = [
+    (section.name, setting.name, str(setting.type))
+    for section in fields(Config)
+    for setting in fields(getattr(Config(), section.name))
+]
+
+
+def write(folder: Path, text: str | bytes) -> Path:
+    path = folder / "logd.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_without_a_file_all_is_as_it_is_by_default(tmp_path: Path) -> None:
+    assert load_config(tmp_path / "none.toml") == Config() == load_config(write(tmp_path, ""))
+
+
+def test_a_file_sets_what_it_names_and_no_more(tmp_path: Path) -> None:
+    path = write(tmp_path, "[store]\nsegment_bytes = 4096\n[server]\nhandshake_seconds = 0.5\n")
+    assert load_config(path) == Config(
+        store=StoreConfig(segment_bytes=4096), server=ServerConfig(handshake_seconds=0.5)
+    )
+
+
+def test_the_documented_sample_is_a_configuration() -> None:
+    assert config_module.__doc__ is not None
+    sample = config_module.__doc__.partition("\n\n")[2]
+    parsed = parse_config(tomllib.loads(sample))
+    assert parsed == Config(
+        store=StoreConfig(segment_bytes=64 * 1024 * 1024), fanout=FanoutConfig(view_interval_seconds=0.05)
+    )
+
+
+@pytest.mark.parametrize(("section", "name", "kind"), SETTINGS)
+def test_every_setting_can_be_set(section: str, name: str, kind: str) -> None:
+    parsed = parse_config({section: {name: 5000 if section != "fanout" else 7}})
+    assert asdict(parsed)[section][name] in {5000, 7}
+    untouched = {other: value for other, value in asdict(parsed)[section].items() if other != name}
+    assert untouched.items() <= asdict(Config())[section].items()
+
+
+@pytest.mark.parametrize(("section", "name", "kind"), SETTINGS)
+@pytest.mark.parametrize("value", ["12", True, None, [], {}, float("nan"), -1])
+def test_every_setting_refuses_what_it_cannot_be(section: str, name: str, kind: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=name):
+        parse_config({section: {name: value}})
+
+
+@pytest.mark.parametrize(("section", "name"), [(section, name) for section, name, kind in SETTINGS if kind == "int"])
+def test_a_whole_number_is_no_float(section: str, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{section}.*{name}.*int"):
+        parse_config({section: {name: 5000.0}})
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "least"),
+    [("store", "segment_bytes", 4096), ("server", "max_connections", 1), ("server", "max_connections_per_user", 1)],
+)
+def test_the_least_of_each_is_allowed_and_one_less_is_not(section: str, name: str, least: int) -> None:
+    parse_config({section: {name: least}})
+    with pytest.raises(ConfigError, match=f"{name} is {least - 1}; it can be"):
+        parse_config({section: {name: least - 1}})
+
+
+@pytest.mark.parametrize("name", ["view_interval_seconds", "stream_interval_seconds"])
+def test_intervals_are_from_none_to_a_minute(name: str) -> None:
+    for value in (0, 0.0, 60):
+        parse_config({"fanout": {name: value}})
+    for value in (-0.001, 60.001, float("inf")):
+        with pytest.raises(ConfigError, match=f"{name}.*0 to 60"):
+            parse_config({"fanout": {name: value}})
+
+
+@pytest.mark.parametrize("tables", [{"shop": {}}, {"store": 5}, {"segment_bytes": 4096}, {"store": [{}]}])
+def test_unknown_sections_are_refused_with_those_there_are(tables: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(tables))) as caught:
+        parse_config(tables)
+    assert caught.value.hint == "sections are store, fanout, server"
+
+
+def test_unknown_settings_are_refused_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"\[store\] has no setting 'segment_size'") as caught:
+        parse_config({"store": {"segment_size": 5000}})
+    assert caught.value.hint == "settings are segment_bytes, segment_age_seconds"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"[store", "not TOML"),
+        (b"[store]\n[store]\n", "not TOML"),
+        (b"# \xff", "cannot read"),
+        (b"[store]\nsegment_bytes = 1\n", "segment_bytes is 1; it can be at least 4096"),
+        (b"[shop]\n", "there is no section"),
+    ],
+)
+def test_an_error_in_a_file_names_the_file(tmp_path: Path, text: bytes, said: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert str(path) in caught.value.message
+    assert said in caught.value.message
+    assert caught.value.exit_status == 2
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_config(tmp_path)
+
+
+@pytest.mark.parametrize("section", [Config(), StoreConfig(), FanoutConfig(), ServerConfig()])
+def test_a_configuration_cannot_be_changed(section: Any) -> None:
+    with pytest.raises(FrozenInstanceError):
+        setattr(section, fields(section)[0].name, None)
