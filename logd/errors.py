@@ -64,6 +64,8 @@ class DaemonUnavailable(LogdError):
 
 
 class ConnectionLost(LogdError):
+    """The sentence does not end with a full stop, so that more can be said behind it."""
+
     exit_status = EXIT_TRY_AGAIN
     retryable = True
 

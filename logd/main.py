@@ -48,6 +48,8 @@ def start(paths: Paths, foreground: bool) -> None:
     """Start the daemon in the background, and return when it answers."""
     config = load_config(paths.config)
     if (pid := answering_pid(paths)) is not None:
+        if foreground:
+            raise lifecycle.AlreadyServed(f"another logd (pid {pid}) listens at {paths.socket}")
         click.echo(f"logd runs already (pid {pid})")
         return
     lifecycle.prepare_folders(paths)
@@ -145,10 +147,10 @@ def _wait_answering(paths: Paths) -> int | None:
 
 
 def _stop(paths: Paths) -> bool:
-    """Stop the daemon; False where none runs."""
-    if not paths.state_dir.is_dir():
+    """Stop the daemon that holds the socket's lock; False where none does."""
+    if not paths.socket.parent.is_dir():
         return False
-    lock = lifecycle.state_lock(paths)
+    lock = lifecycle.socket_lock(paths)
     try:
         holder = lock.holder()
         if holder is None:

@@ -53,9 +53,7 @@ class Paths:
         """The daemon's socket. UsageError where its path is longer than a socket's may be."""
         path = self._socket
         if path is None:
-            from platformdirs import user_runtime_path
-
-            path = user_runtime_path("logd") / "logd.sock"
+            path = _runtime_dir() / "logd.sock"
         length = len(os.fsencode(path)) + _SUFFIX_BYTES
         if length > MAX_SOCKET_PATH_BYTES:
             raise UsageError(
@@ -92,3 +90,13 @@ class Paths:
         """What to add to a child's environment so that it resolves the same paths."""
         chosen = {SOCKET_VARIABLE: self._socket, STATE_VARIABLE: self._state_dir, CONFIG_VARIABLE: self._config}
         return {variable: str(path) for variable, path in chosen.items() if path is not None}
+
+
+def _runtime_dir() -> Path:
+    """The usual folder of the socket. Without a login session it is one below the temporary folder."""
+    import warnings
+
+    from platformdirs import user_runtime_path
+
+    with warnings.catch_warnings(action="ignore"):
+        return user_runtime_path("logd", appauthor=False)

@@ -6,7 +6,7 @@ import os
 import sys
 
 from logd.client.blocking import Client
-from logd.errors import DaemonUnavailable
+from logd.errors import EXIT_NOT_PERMITTED, DaemonUnavailable, NotPermitted
 from logd.paths import Paths
 
 
@@ -46,4 +46,6 @@ def start_daemon(paths: Paths) -> None:
     )
     if started.returncode:
         lines = started.stderr.strip().splitlines() or [f"`logd start` exited {started.returncode}"]
+        if started.returncode == EXIT_NOT_PERMITTED:
+            raise NotPermitted(lines[0].partition(": ")[2])
         raise DaemonUnavailable("no daemon runs, and none could be started: " + lines[0].partition(": ")[2])

@@ -183,5 +183,5 @@ def refusal(error: Error) -> Refused | NotPermitted | ConnectionLost:
     if error.code == ErrorCode.NOT_PERMITTED:
         return NotPermitted(error.message)
     if error.code == ErrorCode.STOPPING:
-        return ConnectionLost(error.message)
+        return ConnectionLost("the daemon is stopping")
     return Refused(error.code, error.message)

@@ -32,7 +32,7 @@ Parse = Callable[[bytes], list[list[Any]]]
 class Emitter:
     """One session with a run, over a connection that it has to itself.
 
-    Nothing blocks but `wait` and `finish`: `feed` takes bytes in, `pump` moves them on.
+    Nothing blocks but `wait` and `finish`: `feed` takes bytes in, `pump` moves them on, `end` closes.
 
     Args:
         client: the connection; its owner closes it.
@@ -119,21 +119,29 @@ class Emitter:
             raise
         self._receive()
 
-    def wait(self, other_fd: int | None = None) -> bool:
-        """Wait until there is something to pump, or `other_fd` can be read; return whether it can."""
+    def wait(self, *other_fds: int) -> list[int]:
+        """Wait until there is something to pump, or one of `other_fds` can be read; return those that can."""
         own_fd = self._client.fileno()
-        others = [] if other_fd is None else [other_fd]
-        readable, _, _ = select.select([own_fd, *others], [own_fd] if self._outgoing else [], [])
-        return other_fd in readable
+        readable, _, _ = select.select([own_fd, *other_fds], [own_fd] if self._outgoing else [], [])
+        return [fd for fd in readable if fd != own_fd]
 
-    def finish(self, exit_status: int | None = None) -> None:
-        """Send what is left, a last line without its newline too, and return when all of it is stored."""
+    def end(self, exit_status: int | None = None) -> None:
+        """Nothing more is fed: send what is left, a last line without its newline too, and close the session."""
         if self._input:
             self._input += b"" if self._input.endswith(b"\n") else b"\n"
         self._send_lines(all_of_them=True)
         self._send_message(Close(self._id, exit_status))
         self.pump()
-        while not self._closed:
+
+    @property
+    def ended(self) -> bool:
+        """Whether all of it is stored, and the session closed."""
+        return self._closed
+
+    def finish(self, exit_status: int | None = None) -> None:
+        """End, and return when all of it is stored."""
+        self.end(exit_status)
+        while not self.ended:
             self.wait()
             self.pump()
 
@@ -144,12 +152,14 @@ class Emitter:
                 continue
             if self._unacked and end < MIN_BLOCK_BYTES and not all_of_them:
                 return
+            if self._in_long_line:
+                end = self._input.index(b"\n") + 1
             lines, self._input = self._input[:end], self._input[end:]
-            if self._parse is not None and not self._in_long_line:
-                self.emit(self._parse(lines))
-            else:
+            if self._parse is None or self._in_long_line:
                 self._send(len(lines), lines=lines, cont=self._in_long_line)
                 self._in_long_line = False
+            else:
+                self.emit(self._parse(lines))
 
     def _send_piece(self) -> None:
         """Send the beginning of a line whose end is not in sight, as one record's text."""

@@ -17,6 +17,8 @@ TIME_KEYS = ("time", "timestamp", "ts", "@timestamp", "asctime", "datetime", "da
 LEVEL_KEYS = ("level", "severity", "lvl", "levelname", "log.level", "severity_text", "loglevel", "severity_number")
 MESSAGE_KEYS = ("msg", "message", "event", "body", "text", "log")
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 _BUNYAN_LEVELS = {
     10: Severity.TRACE,
     20: Severity.DEBUG,
@@ -30,34 +32,37 @@ _BUNYAN_LEVELS = {
 _TIME_UNITS = ((1e17, 1e-3), (1e14, 1.0), (1e11, 1e3), (1e8, 1e6))
 
 
-def parse_json_lines(lines: bytes) -> list[list[Any]]:
-    """The structured records of whole lines: [time in µs or None, severity number, text, fields or None] each."""
-    return [_record(line) for line in lines.removesuffix(b"\n").split(b"\n")]
+def parse_json_lines(lines: bytes, severity: int = 0) -> list[list[Any]]:
+    """The structured records of whole lines: [time in µs or None, severity number, text, fields or None] each.
+
+    Args:
+        severity: that of records which name none.
+    """
+    return [_record(line, severity) for line in lines.removesuffix(b"\n").split(b"\n")]
 
 
-def _record(line: bytes) -> list[Any]:
+def _record(line: bytes, default_severity: int) -> list[Any]:
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        return [None, 0, line, None]
+        return [None, default_severity, line, None]
     time_us = _take(fields, TIME_KEYS, _time_us)
-    severity = _take(fields, LEVEL_KEYS, _severity)
+    severity = _take(fields, LEVEL_KEYS, _severity) or default_severity
     text = _take(fields, MESSAGE_KEYS, _text)
-    record = [time_us, severity or 0, text or "", fields or None]
-    return record if is_record(record) and _is_unicode(line, record) else [time_us, severity or 0, line, None]
+    record = [time_us, severity, text or "", fields or None]
+    return record if _is_sendable(line, record) else [time_us, severity, line, None]
 
 
-def _is_unicode(line: bytes, record: list[Any]) -> bool:
-    """Whether all text in a record can be encoded: an escape in JSON can name half a character."""
-    if b"\\ud" not in line.lower():
-        return True
+def _is_sendable(line: bytes, record: list[Any]) -> bool:
+    """Whether the protocol takes a record: JSON has numbers without bounds, and can name half a character."""
     try:
-        json.dumps(record, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
+        if b"\\ud" in line.lower():
+            json.dumps(record, ensure_ascii=False).encode()
+        return is_record(record)
+    except (RecursionError, UnicodeEncodeError):
         return False
-    return True
 
 
 def _take(fields: dict[str, Any], names: tuple[str, ...], read: Any) -> Any:
@@ -89,6 +94,8 @@ def _time_us(value: Any) -> int | None:
         return _time_us_of_text(value)
     if type(value) not in (int, float):
         return None
+    if not 0 <= value <= MAX_TIME_US * 1000:
+        return None
     time_us = next((int(value * scale) for least, scale in _TIME_UNITS if value >= least), None)
     return time_us if time_us is not None and time_us <= MAX_TIME_US else None
 
@@ -96,10 +103,8 @@ def _time_us(value: Any) -> int | None:
 def _time_us_of_text(text: str) -> int | None:
     try:
         moment = datetime.fromisoformat(text.replace(",", "."))
-    except ValueError:
+        since_epoch = (moment if moment.tzinfo else moment.astimezone()) - _EPOCH
+    except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.astimezone()
-    since_epoch = moment - datetime(1970, 1, 1, tzinfo=UTC)
     time_us = since_epoch.days * 86_400_000_000 + since_epoch.seconds * 1_000_000 + since_epoch.microseconds
     return time_us if 0 <= time_us <= MAX_TIME_US else None

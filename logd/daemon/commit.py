@@ -1,15 +1,16 @@
 """Group commit: what came in from all sessions is encoded and stored together, while the next is coming in.
 
 One worker thread at a time encodes and writes; the event loop never waits for the disk. What a session sent is
-acknowledged and published when the worker is back. Where the disk says no, nothing is dropped: the same work is tried
-again, and meanwhile the bound on what is pending stops the reading of all emitters.
+acknowledged and published when the worker is back. Where the disk says no, nothing is dropped: the run is stalled, the
+same work is tried again, and meanwhile the emitters of that run are not read.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,18 +87,31 @@ class _Work:
     """The newest rows stored, about as many as a run keeps in memory."""
     newest_bytes: int = 0
     stored_bytes: int = 0
-    done: bool = False
+    error: StoreError | None = None
+    """Why it is not done."""
     _unstored: list[Append] = field(default_factory=list)
     _appends: Iterator[Append] | None = None
 
+    @property
+    def input_bytes(self) -> int:
+        return sum(group.input_bytes for group in self.groups)
+
     def run_in_thread(self) -> None:
-        """Encode and store, about a block's bytes at a time. StoreError leaves the rest for the next call."""
+        """Encode and store. What `error` then stops is left for the next call."""
+        try:
+            self._store()
+        except StoreError as error:
+            self.error = error
+        else:
+            self.error = None
+
+    def _store(self) -> None:
+        """Go on, about a block's bytes at a time."""
         if self._appends is None:
             self._appends = (append for group in self.groups for append in group.appends())
         while True:
             self._fill()
             if not self._unstored:
-                self.done = True
                 return
             first_seq = self.run.store.next_seq
             count = self.run.store.append(self._unstored, now_us())
@@ -129,13 +143,19 @@ class Committer:
     def __init__(self) -> None:
         self.records = RateMeter()
         self.bytes = RateMeter()
-        self.store_error: StoreError | None = None
-        """Why the store takes nothing at present."""
         self.pending_bytes = 0
+        """Taken in and not stored, of runs that are not stalled."""
         self._queue: deque[_Group] = deque()
+        self._stalled: dict[LiveRun, _Work] = {}
+        self._retry_at = math.inf
         self._submitted = trio.Event()
         self._progress = trio.Event()
-        self._stopped = False
+        self._given_up = False
+
+    @property
+    def store_error(self) -> StoreError | None:
+        """Why the store takes nothing at present for at least one run."""
+        return next((work.error for work in self._stalled.values()), None)
 
     def submit(self, session: Session, emit: Emit, envelope: Envelope, received_us: int) -> None:
         """Take in one batch; its place among the session's batches has been checked."""
@@ -166,59 +186,69 @@ class Committer:
         if not self._submitted.is_set():
             self._submitted.set()
 
-    async def wait_room(self) -> None:
-        """Return when more may be submitted."""
-        while self.pending_bytes > MAX_PENDING_BYTES:
+    async def wait_room(self, sessions: Iterable[Session]) -> None:
+        """Return when more may be submitted by an emitter that has these sessions."""
+        while self.pending_bytes > MAX_PENDING_BYTES or any(session.run in self._stalled for session in sessions):
             await self._progress.wait()
 
     async def flush(self, session: Session) -> None:
-        """Return when all that was submitted of a session is stored, or never will be, as the daemon stops."""
+        """Return when all that was submitted of a session is stored, or never will be: see `give_up`."""
         batch = session.accepted_batch
-        while session.stored_batch < batch and not self._stopped:
+        while session.stored_batch < batch and not self._given_up:
             await self._progress.wait()
+
+    def give_up(self) -> None:
+        """Wait no more for what cannot be stored: nobody was told that it is."""
+        self._given_up = True
+        self._note_progress()
+
+    def _note_progress(self) -> None:
+        self._progress.set()
+        self._progress = trio.Event()
 
     async def run(self) -> None:
         """Commit until cancelled."""
-        try:
-            while True:
+        while True:
+            with trio.CancelScope(deadline=self._retry_at):
                 await self._submitted.wait()
-                self._submitted = trio.Event()
-                while self._queue:
-                    await self._commit(self._take())
-        finally:
-            self._stopped = True
-            self._progress.set()
+            self._submitted = trio.Event()
+            while works := self._take():
+                await self._commit(works)
 
-    def _take(self) -> list[_Group]:
-        groups: list[_Group] = []
+    def _take(self) -> list[_Work]:
+        """The work of one commit: the next groups that came in, by run, and what is due to be tried again."""
+        works: dict[LiveRun, _Work] = {}
         taken_bytes = 0
         while self._queue and taken_bytes < MAX_COMMIT_BYTES:
-            groups.append(self._queue.popleft())
-            taken_bytes += groups[-1].input_bytes
-        return groups
-
-    async def _commit(self, groups: list[_Group]) -> None:
-        by_run: dict[LiveRun, list[_Group]] = {}
-        for group in groups:
-            by_run.setdefault(group.session.run, []).append(group)
-        works = [_Work(run, run_groups) for run, run_groups in by_run.items()]
-        while pending := [work for work in works if not work.done]:
-            try:
-                await trio.to_thread.run_sync(_run_all, pending)
-            except StoreError as error:
-                if self.store_error is None:
-                    log.error("%s; trying again until it works", error.message)
-                self.store_error = error
-                await trio.sleep(RETRY_SECONDS)
+            group = self._queue.popleft()
+            run = group.session.run
+            if run in self._stalled:
+                self._stalled[run].groups.append(group)
+                self.pending_bytes -= group.input_bytes
             else:
-                if self.store_error is not None:
-                    log.info("the store takes records again")
-                self.store_error = None
+                works.setdefault(run, _Work(run, [])).groups.append(group)
+                taken_bytes += group.input_bytes
+        if trio.current_time() >= self._retry_at:
+            self._retry_at = math.inf
+            works |= self._stalled
+        return list(works.values())
+
+    async def _commit(self, works: list[_Work]) -> None:
+        await trio.to_thread.run_sync(_run_all, works)
         for work in works:
-            self._publish(work)
-        self.pending_bytes -= sum(group.input_bytes for group in groups)
-        self._progress.set()
-        self._progress = trio.Event()
+            if work.error is None:
+                if self._stalled.pop(work.run, None):
+                    log.info("run %s is stored again", work.run.name)
+                else:
+                    self.pending_bytes -= work.input_bytes
+                self._publish(work)
+                continue
+            if work.run not in self._stalled:
+                log.error("run %s: %s; trying again until it works", work.run.name, work.error.message)
+                self._stalled[work.run] = work
+                self.pending_bytes -= work.input_bytes
+            self._retry_at = trio.current_time() + RETRY_SECONDS
+        self._note_progress()
 
     def _publish(self, work: _Work) -> None:
         now = trio.current_time()

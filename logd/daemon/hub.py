@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import trio
 
 from logd.daemon.run import LiveRun
 from logd.store import Store
+
+log = logging.getLogger(__name__)
 
 
 class Hub:
@@ -30,6 +34,10 @@ class Hub:
             run = self.live.get(name)
             if run is None:
                 store = await trio.to_thread.run_sync(lambda: self.store.open_run(name, create=create))
+                if store.torn_bytes:
+                    log.warning(
+                        "run %s ended in %d bytes that were never acknowledged: cut off", name, store.torn_bytes
+                    )
                 run = self.live[name] = LiveRun(name, store)
             run.users += 1
         if create:

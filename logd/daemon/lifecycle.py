@@ -89,8 +89,9 @@ class Lock:
         os.close(self._fd)
 
 
-def state_lock(paths: Paths) -> Lock:
-    return Lock(paths.state_dir / "lock")
+def socket_lock(paths: Paths) -> Lock:
+    """The lock of the daemon that serves a socket."""
+    return Lock(paths.socket.with_name(paths.socket.name + ".lock"))
 
 
 def prepare_folders(paths: Paths) -> None:
@@ -98,13 +99,15 @@ def prepare_folders(paths: Paths) -> None:
     for folder in (paths.state_dir, paths.socket.parent):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except PermissionError:
+            raise NotPermitted(f"cannot make {folder}: it would be in a folder of another user's") from None
         except OSError as error:
             raise UsageError(f"cannot make {folder}: {error.strerror}") from None
 
 
 def acquire_locks(paths: Paths) -> list[Lock]:
     """Hold both locks, until the process ends. AlreadyServed or AlreadyStarted where another process has one."""
-    locks = [state_lock(paths), Lock(paths.socket.with_name(paths.socket.name + ".lock"))]
+    locks = [Lock(paths.state_dir / "lock"), socket_lock(paths)]
     for lock in locks:
         if not lock.try_acquire(paths.socket):
             holder = lock.holder()

@@ -132,7 +132,7 @@ class Peer:
                     await HANDLERS[type(message)](self, message)
                 except REQUEST_ERRORS as error:
                     await self.refuse(message, error)
-            await self.server.committer.wait_room()
+            await self.server.committer.wait_room(self.sessions.values())
             if connection.state is not State.READY:
                 continue
             if not connection.mid_frame:

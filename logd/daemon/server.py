@@ -66,7 +66,7 @@ class Server:
                         await trio.serve_listeners(self._serve_peer, [listener], handler_nursery=peers)
                     for peer in self.peers:
                         peer.drain()
-                    peers.cancel_scope.deadline = trio.current_time() + STOP_SECONDS
+                    nursery.start_soon(self._give_up_on, peers.cancel_scope)
                 nursery.cancel_scope.cancel()
         finally:
             self.store.close()
@@ -74,6 +74,12 @@ class Server:
     def stop(self) -> None:
         """Take in what was sent, and then return from `serve`."""
         self._accepting.cancel()
+
+    async def _give_up_on(self, peers: trio.CancelScope) -> None:
+        """End in time what would keep a stopping daemon: peers that go on sending, and a store that takes nothing."""
+        await trio.sleep(STOP_SECONDS)
+        self.committer.give_up()
+        peers.cancel()
 
     async def _stop_on_signal(self) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:

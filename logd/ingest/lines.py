@@ -156,8 +156,6 @@ def _encode_each(
             for number, line in enumerate(lines[:-1].split(b"\n")):
                 named = severity or found.get(number, Severity.UNSET)
                 for piece in cut(line):
-                    if cont and severity is None:
-                        named = Severity.UNSET  # a record's level is its first piece's
                     closing = envelope.cont_closing if cont else envelope.closing
                     yield opening(time_us, named) + text_json(piece) + closing, named
                     cont = True

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn, Self, TypeVar, dataclass_transform
 
 from logd.protocol.framing import MAX_FRAME_BYTES
-from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TEXT_BYTES, MAX_TIME_US
+from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
 
 PROTOCOL_VERSION = 1
 SUPPORTED_VERSIONS = (1,)
@@ -111,7 +111,6 @@ def is_record(value: Any) -> bool:
         and type(severity) is int
         and 0 <= severity <= MAX_SEVERITY_NUMBER
         and type(text) in (str, bytes)
-        and len(text) <= MAX_TEXT_BYTES
         and (
             record_fields is None
             or (

@@ -125,7 +125,7 @@ def test_a_stopping_daemon_says_so(daemon: Bed) -> None:
         daemon.run("logd", "stop")
         _, err = attach.communicate(timeout=30)
     assert attach.returncode == 75
-    assert b"The daemon is stopping" in err
+    assert b"the daemon is stopping" in err
 
 
 def _on_terminal(daemon: Bed, *arguments: str, **environ: str) -> str:

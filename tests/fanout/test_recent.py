@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logd.fanout.recent import RECENT_BYTES, RecentRows
+from logd.protocol import MAX_FRAME_BYTES
 from logd.record import Rows
 
 SIZES = st.sampled_from([2, 10, 1000, 100_000, 300_000, RECENT_BYTES // 2, RECENT_BYTES, RECENT_BYTES + 1])
@@ -95,3 +96,11 @@ def test_memory_is_bounded_however_much_goes_through() -> None:
     finally:
         tracemalloc.stop()
     assert held_bytes < 1.5 * RECENT_BYTES
+
+
+@pytest.mark.xfail(strict=True, reason="a block larger than a frame is given whole, and ends the viewer's connection")
+def test_what_is_read_can_be_sent() -> None:
+    """Blocks are larger than a frame where escapes make them so, or the words of a level in every record."""
+    recent = filled([block(1, [100] * (MAX_FRAME_BYTES // 100 + 100))])
+    rows = recent.read(1, MAX_FRAME_BYTES // 2)
+    assert rows is None or len(rows.data) <= MAX_FRAME_BYTES // 2

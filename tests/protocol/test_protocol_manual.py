@@ -51,7 +51,7 @@ from logd.protocol import (
 )
 from logd.protocol.codec import MAX_DEPTH
 from logd.protocol.messages import MAX_FIELD_DEPTH, MAX_ID, MAX_SHARED_FIELDS_BYTES
-from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TEXT_BYTES, MAX_TIME_US
+from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
 
 PAGE = Path(__file__).parents[2] / "man" / "logd-protocol.7"
 SOURCE = PAGE.read_text("ascii")
@@ -64,7 +64,6 @@ BOUNDS = {
     "ids, seqs and counts": MAX_ID,
     "bytes in lines": MAX_LINES_BYTES,
     "records in a batch": MAX_RECORDS_IN_FRAME,
-    "length of a record's text": MAX_TEXT_BYTES,
     "fields of a record": MAX_FIELDS,
     "levels in a record's fields": MAX_FIELD_DEPTH,
     "session's fields, characters": MAX_SHARED_FIELDS_BYTES,

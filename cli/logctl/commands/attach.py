@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from difflib import get_close_matches
 
@@ -24,14 +25,22 @@ class _LineCount(click.ParamType[int | str]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
         if value == "all":
             return "all"
-        if not str(value).isdigit():
+        if not re.fullmatch("[0-9]{1,15}", str(value)):
             self.fail(f"{value!r} is neither a number nor 'all'", param, ctx)
         return int(str(value))
 
 
 @click.command(name="attach")
 @click.argument("run")
-@click.option("-n", "last", type=_LineCount(), default=10, show_default=True, help="How many records to begin with.")
+@click.option(
+    "-n",
+    "last",
+    type=_LineCount(),
+    metavar="N|all",
+    default=10,
+    show_default=True,
+    help="How many records to begin with.",
+)
 @click.option("--follow/--no-follow", default=True, help="Go on with what comes until the run ends. [default: follow]")
 @click.option("--wait/--no-wait", default=True, help="Wait for a run that does not exist yet. [default: wait]")
 @click.option(
@@ -96,5 +105,5 @@ def _not_found(paths: Paths, run: str) -> NotFound:
     if close:
         hint = "closest are " + ", ".join(close)
     else:
-        hint = f"there are {len(names)} others; see `logctl runs`" if names else "there are no runs yet"
+        hint = "`logctl runs` lists those that there are" if names else "there are no runs yet"
     return NotFound(f"there is no run {run}", hint=hint)

@@ -6,6 +6,8 @@ import os
 import shlex
 import signal
 import sys
+from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -68,7 +70,7 @@ def command(
     if input_format == "json":
         from logd.client.jsonlines import parse_json_lines
 
-        settings["parse"] = parse_json_lines
+        settings["parse"] = partial(parse_json_lines, severity=settings["severity"] or 0)
     with connect(paths, "logctl emit", autostart=not no_autostart) as client:
         emitter = Emitter(client, run, **settings)
         try:
@@ -78,44 +80,70 @@ def command(
                 return 0
             return _emit_input(emitter, tee=tee)
         except ConnectionLost as error:
-            raise ConnectionLost(
-                f"{error.message}; {emitter.unstored_bytes:,} bytes of the input are not known to be stored"
-            ) from None
+            raise ConnectionLost(f"{error.message}; {_how_much(emitter.unstored_bytes)}") from None
+        except KeyboardInterrupt:
+            console.complain(f"interrupted; {_how_much(emitter.unstored_bytes)}")
+            return console.EXIT_INTERRUPTED
+
+
+def _how_much(unstored_bytes: int) -> str:
+    if not unstored_bytes:
+        return "all of the input that was read is stored"
+    return f"{unstored_bytes:,} bytes of the input are not known to be stored"
 
 
 def _emit_input(emitter: Emitter, *, tee: bool) -> int:
     interrupts = _Interrupts(sys.stdin.isatty())
     _widen_pipe(0)
-    while True:
-        try:
-            data = os.read(0, READ_BYTES) if emitter.wait(0 if emitter.has_room else None) else None
-        except KeyboardInterrupt:
-            data = b""
-        if data == b"":
-            break
-        if data is not None:
+    while not interrupts.end_input:
+        if 0 in emitter.wait(interrupts.fd, *([0] if emitter.has_room else [])):
+            data = os.read(0, READ_BYTES)
+            if not data:
+                break
             tee = tee and _pass_on(data)
             emitter.feed(data)
         emitter.pump()
-    emitter.finish()
+    emitter.end()
+    while not emitter.ended:
+        if interrupts.give_up:
+            raise KeyboardInterrupt
+        emitter.wait(interrupts.fd)
+        emitter.pump()
     return console.EXIT_INTERRUPTED if interrupts.count else 0
 
 
 class _Interrupts:
-    """Counts ^C, and raises KeyboardInterrupt at the one that ends the input.
+    """Counts ^C, and makes `fd` readable at each.
 
-    In `job | logctl emit` the first ^C is for the job, whose last lines are still to come. At a terminal it is for us.
+    In `job | logctl emit` the first is for the job, whose last lines are still to come; at a terminal it is for us. It
+    ends the input, and what was read is stored. The one after that ends the waiting for it.
     """
 
     def __init__(self, at_terminal: bool) -> None:
         self.count = 0
         self._enough = 1 if at_terminal else 2
+        self.fd, write_fd = os.pipe()
+        os.set_blocking(self.fd, False)
+        os.set_blocking(write_fd, False)
         signal.signal(signal.SIGINT, self._on_signal)
+        signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
-        if self.count == self._enough:
-            raise KeyboardInterrupt
+
+    def _drain(self) -> None:
+        with suppress(BlockingIOError):
+            os.read(self.fd, 1024)
+
+    @property
+    def end_input(self) -> bool:
+        self._drain()
+        return self.count >= self._enough
+
+    @property
+    def give_up(self) -> bool:
+        self._drain()
+        return self.count > self._enough
 
 
 def _widen_pipe(fd: int) -> None:
@@ -147,7 +175,15 @@ def _severity(level: str | None) -> int | None:
     return int(severity)
 
 
+def _check_text(option: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter(f"{value!r} is not UTF-8", param_hint=option) from None
+
+
 def _label(option: str, value: str) -> str:
+    _check_text(option, value)
     if len(value) > MAX_LABEL_BYTES:
         raise click.BadParameter(f"it has {len(value)} characters, and can have {MAX_LABEL_BYTES}", param_hint=option)
     return value
@@ -159,6 +195,7 @@ def _fields(pairs: tuple[str, ...]) -> dict[str, str] | None:
         key, equals, value = pair.partition("=")
         if not (key and equals):
             raise click.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--field")
+        _check_text("--field", pair)
         fields[key] = value
     if len(fields) > MAX_FIELDS:
         raise click.BadParameter(f"there are {len(fields)}, and can be {MAX_FIELDS}", param_hint="--field")

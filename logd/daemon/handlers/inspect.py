@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from logd.errors import NotFound
+from logd.errors import NotFound, StoreError
 from logd.protocol import Ping, Pong, Reply, Runs, Stats
 from logd.store import RunSummary, Store
 from logd.version import __version__
@@ -15,6 +16,8 @@ from logd.version import __version__
 if TYPE_CHECKING:
     from logd.daemon.peer import Peer
     from logd.daemon.server import Server
+
+log = logging.getLogger(__name__)
 
 
 async def runs(peer: Peer, request: Runs) -> None:
@@ -40,6 +43,9 @@ def _page(store: Store, after: str, limit: int) -> tuple[list[RunSummary], bool]
             summaries.append(store.summary(name))
         except NotFound:
             continue  # removed since it was listed
+        except StoreError as error:
+            log.warning("run %s cannot be read: %s", name, error.message)
+            summaries.append(RunSummary(name, 0, 0, None, None))
     return summaries, bool(summaries) and len(names) > start + limit
 
 
