@@ -83,12 +83,39 @@ def message_from_map(value: Any) -> Message:
 
 def encode(message: Message) -> bytes:
     """A message as one frame's payload; keys that have their default value are left out."""
+    return b"".join(encode_parts(message))
+
+
+def encode_parts(message: Message) -> tuple[bytes, ...]:
+    """The same in parts, so that a block's bytes are not copied into the payload, and then with it into the frame.
+
+    Raises:
+        LocalProtocolError: a value has no form in CBOR (BAD_MESSAGE), or it does not fit a frame (BAD_FRAME).
+    """
+    values = message.to_map()
+    bulk = values.pop(message.bulk, None) if message.bulk else None
+    if bulk is not None:
+        values[message.bulk] = b""
     try:
-        payload: bytes = cbor2.dumps(message.to_map())
+        head: bytes = cbor2.dumps(values)
     except (cbor2.CBOREncodeError, UnicodeEncodeError) as error:
         raise LocalProtocolError(ErrorCode.BAD_MESSAGE, f"{message.t} cannot be encoded: {error}") from None
-    if len(payload) > MAX_FRAME_BYTES:
+    # The empty byte string that ends the map is one byte: in its place comes the head of the real one, and its bytes.
+    parts = (head,) if bulk is None else (head[:-1], _byte_string_head(len(bulk)), bulk)
+    size_bytes = sum(map(len, parts))
+    if size_bytes > MAX_FRAME_BYTES:
         raise LocalProtocolError(
-            ErrorCode.BAD_FRAME, f"{message.t} takes {len(payload)} bytes; a frame holds {MAX_FRAME_BYTES}"
+            ErrorCode.BAD_FRAME, f"{message.t} takes {size_bytes} bytes; a frame holds {MAX_FRAME_BYTES}"
         )
-    return payload
+    return parts
+
+
+def _byte_string_head(length: int) -> bytes:
+    """RFC 8949, section 3: major type 2, and the length in as few bytes as it takes."""
+    if length < 24:
+        return bytes((0x40 | length,))
+    if length < 2**8:
+        return b"\x58" + length.to_bytes(1, "big")
+    if length < 2**16:
+        return b"\x59" + length.to_bytes(2, "big")
+    return b"\x5a" + length.to_bytes(4, "big")

@@ -15,7 +15,7 @@ from enum import Enum, auto
 from typing import Final
 
 from logd.errors import LocalProtocolError, RemoteProtocolError
-from logd.protocol.codec import Decoder, encode
+from logd.protocol.codec import Decoder, encode_parts
 from logd.protocol.codes import ErrorCode
 from logd.protocol.framing import FrameReader, frame
 from logd.protocol.messages import (
@@ -111,7 +111,7 @@ class Connection:
             raise LocalProtocolError(
                 ErrorCode.BAD_STATE, f"{self.role.name.lower()} cannot send {message.t} in {self.state.name}"
             )
-        data = frame(encode(message))
+        data = frame(*encode_parts(message))
         if following is not self.state:
             self._enter(following)
         return data

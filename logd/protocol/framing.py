@@ -23,9 +23,9 @@ _LENGTH = struct.Struct(">I")
 LENGTH_BYTES = _LENGTH.size
 
 
-def frame(payload: bytes) -> bytes:
-    """`payload` as a frame; the caller has held it to `MAX_FRAME_BYTES`."""
-    return _LENGTH.pack(len(payload)) + payload
+def frame(*payload: bytes) -> bytes:
+    """A payload, in as many parts as it comes, as a frame; the caller has held it to `MAX_FRAME_BYTES`."""
+    return b"".join((_LENGTH.pack(sum(map(len, payload))), *payload))
 
 
 class FrameReader:
@@ -43,8 +43,8 @@ class FrameReader:
     def feed(self, data: bytes) -> None:
         if not data:
             return
-        if self._start:
-            # Or else what is spent would be held until the frame behind it is whole.
+        if self._chunks and self._start > len(self._chunks[0]) // 2:
+            # Or else what is spent would be held until the frame behind it is whole; less than half of it is not much.
             self._chunks[0] = self._chunks[0][self._start :]
             self._start = 0
         self._chunks.append(data)
@@ -67,19 +67,25 @@ class FrameReader:
             raise RemoteProtocolError(
                 ErrorCode.BAD_FRAME, f"a frame announces {length} bytes; 1 to {MAX_FRAME_BYTES} are allowed"
             )
-        end = self._start + LENGTH_BYTES + length
         if self._buffered_bytes < LENGTH_BYTES + length:
             return None
-        if len(self._chunks[0]) < end:
-            self._join()
-            end = LENGTH_BYTES + length
-        payload = self._chunks[0][end - length : end]
         self._buffered_bytes -= LENGTH_BYTES + length
-        self._start = end
-        if end == len(self._chunks[0]):
+        self._start += LENGTH_BYTES
+        pieces = []
+        while length:
+            pieces.append(self._take(length))
+            length -= len(pieces[-1])
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _take(self, max_bytes: int) -> bytes:
+        """The next bytes, as many of them as the first chunk has."""
+        chunk = self._chunks[0]
+        piece = chunk[self._start : self._start + max_bytes]
+        self._start += len(piece)
+        if self._start == len(chunk):
             self._chunks.popleft()
             self._start = 0
-        return payload
+        return piece
 
     def _join(self) -> None:
         """Make one chunk of all: the next frame begins in one and goes on in others."""

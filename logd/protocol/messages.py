@@ -144,6 +144,8 @@ class Message:
     checks: ClassVar[dict[str, Check]]
     """A check for every key, in the order of the arguments."""
     required: ClassVar[frozenset[str]]
+    bulk: ClassVar[str] = ""
+    """The key whose value is a block's bytes: it goes last in the map."""
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, *args: Any, **values: Any) -> None:
@@ -272,6 +274,8 @@ class Emit(Message):
     the last line of the batch before had begun.
     """
 
+    bulk = "lines"
+
     session: int
     batch: int
     lines: bytes | None = None
@@ -385,6 +389,8 @@ class Ack(Message):
 )
 class Batch(Message):
     """`count` records of a run from `first_seq`, as stored; `skipped` records before them are left out of the view."""
+
+    bulk = "rows"
 
     sub: int
     first_seq: int

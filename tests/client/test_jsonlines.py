@@ -1,7 +1,4 @@
-"""JSON lines to structured records: the names that libraries use, and that nothing a line says gets lost.
-
-Tests marked as expected to fail show what is wrong in `logd.client.jsonlines`; once mended, they say so by passing.
-"""
+"""JSON lines to structured records: the names that libraries use, and that nothing a line says gets lost."""
 
 from __future__ import annotations
 
@@ -104,6 +101,11 @@ class TestLevel:
     def test_what_is_none_stays_a_field(self, value: Any) -> None:
         assert parse({"level": value}) == [None, 0, "", {"level": value}]
         assert parse({"level": value, "severity": "err"}) == [None, Severity.ERROR, "", {"level": value}]
+
+    def test_of_records_that_name_none_can_be_said(self) -> None:
+        lines = b'{"msg":"a","level":"warn"}\n{"msg":"b","level":"loud"}\nplain\n{}\n'
+        severities = [Severity.WARN, Severity.ERROR, Severity.ERROR, Severity.ERROR]
+        assert [record[1] for record in parse_json_lines(lines, Severity.ERROR.value)] == severities
 
 
 class TestTime:
