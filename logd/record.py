@@ -146,6 +146,14 @@ class Rows(NamedTuple):
         count = seq - self.first_seq
         return Rows(seq, self.record_count - count, self.data[skip_lines(self.data, count) :])
 
+    def within(self, max_bytes: int) -> Rows:
+        """As many of the rows, from the first, as have `max_bytes`; one at the least."""
+        if len(self.data) <= max_bytes:
+            return self
+        end = self.data.rfind(b"\n", 0, max_bytes) + 1 or self.data.index(b"\n") + 1
+        data = self.data[:end]
+        return Rows(self.first_seq, data.count(b"\n"), data)
+
     def up_to(self, seq: int) -> Rows:
         """The rows up to `seq`; `seq` is one of theirs."""
         count = seq + 1 - self.first_seq

@@ -26,7 +26,13 @@ from logd.protocol import (
 )
 from logd.protocol.codec import encode
 from logd.protocol.framing import frame
-from logd.protocol.messages import MAX_FIELD_DEPTH, MAX_ID, MAX_REPLY_DEPTH, MAX_SHARED_FIELDS_BYTES
+from logd.protocol.messages import (
+    MAX_FIELD_DEPTH,
+    MAX_FIELDS_CHARACTERS,
+    MAX_ID,
+    MAX_REPLY_DEPTH,
+    MAX_SHARED_FIELDS_BYTES,
+)
 from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
 
 Values = st.SearchStrategy[Any]
@@ -148,6 +154,7 @@ _WRONG_RECORDS: tuple[Any, ...] = (
     [None, 9, "text", "fields"],
     [None, 9, "text", {b"key": 1}],
     [None, 9, "text", {str(number): number for number in range(MAX_FIELDS + 1)}],
+    [None, 9, "text", {"a": ["x" * MAX_FIELDS_CHARACTERS]}],
     [None, 9, "text", {"deep": nested(MAX_FIELD_DEPTH + 1, lists=True)}],
     [None, 9, "text", {"deep": nested(MAX_FIELD_DEPTH + 1, lists=False)}],
     *([None, 9, "text", {"good": 1, "wrong": value}] for value in _WRONG_VALUES),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from logd.protocol.messages import is_record
-from logd.record import MAX_TEXT_BYTES, MAX_TIME_US, Severity, severity_from_number, severity_from_word
+from logd.record import MAX_TIME_US, Severity, severity_from_number, severity_from_word
 
 TIME_KEYS = ("time", "timestamp", "ts", "@timestamp", "asctime", "datetime", "date")
 LEVEL_KEYS = ("level", "severity", "lvl", "levelname", "log.level", "severity_text", "loglevel", "severity_number")
@@ -76,7 +76,7 @@ def _take(fields: dict[str, Any], names: tuple[str, ...], read: Any) -> Any:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and len(value) <= MAX_TEXT_BYTES else None
+    return value if isinstance(value, str) else None
 
 
 def _severity(value: Any) -> int | None:

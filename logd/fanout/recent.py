@@ -27,7 +27,7 @@ class RecentRows:
             self._bytes -= len(self._blocks.popleft().data)
 
     def read(self, seq: int, max_bytes: int) -> Rows | None:
-        """Rows from record `seq` on, about `max_bytes` of them or one block; None where they are not all held."""
+        """Rows from record `seq` on, `max_bytes` of them or one record; None where they are not all held."""
         if not self._blocks or not self._blocks[0].first_seq <= seq < self._blocks[-1].next_seq:
             return None
         taken: list[Rows] = []
@@ -45,5 +45,6 @@ class RecentRows:
             if taken_bytes > max_bytes and number:
                 del taken[number:]
                 break
-        data = taken[0].data if len(taken) == 1 else b"".join([block.data for block in taken])
-        return Rows(seq, taken[-1].next_seq - seq, data)
+        if len(taken) == 1:
+            return taken[0].within(max_bytes)
+        return Rows(seq, taken[-1].next_seq - seq, b"".join([block.data for block in taken]))

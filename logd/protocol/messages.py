@@ -25,6 +25,8 @@ MAX_LINES_BYTES = 1000 * 1024
 """The longest `lines`: a frame's limit less room for the other keys."""
 MAX_SHARED_FIELDS_BYTES = 4096
 """All of a session's fields together, as text: they are repeated in every record of it."""
+MAX_FIELDS_CHARACTERS = 32 * 1024
+"""All of a record's fields together: with escapes and the longest text, a record fits the frame that it is read in."""
 MAX_FIELD_DEPTH = 4
 """A record's fields may hold lists and maps so deep, themselves counted: a frame's eight levels less those above."""
 MAX_REPLY_DEPTH = 7
@@ -101,6 +103,15 @@ def _is_reply_value(value: Any) -> bool:
     return type(value) is dict and _is_value(value, MAX_REPLY_DEPTH)
 
 
+def _characters(value: Any) -> int:
+    """About how long a value is in JSON, escapes apart."""
+    if type(value) is dict:
+        return sum(len(key) + _characters(item) for key, item in value.items())
+    if type(value) is list:
+        return sum(map(_characters, value))
+    return len(value) if type(value) in (str, bytes) else 8
+
+
 def is_record(value: Any) -> bool:
     """[time_us or None, severity number, text or bytes, map of fields or None]."""
     if type(value) is not list or len(value) != 4:
@@ -117,6 +128,7 @@ def is_record(value: Any) -> bool:
                 type(record_fields) is dict
                 and len(record_fields) <= MAX_FIELDS
                 and _is_value(record_fields, 1 + MAX_FIELD_DEPTH)
+                and _characters(record_fields) <= MAX_FIELDS_CHARACTERS
             )
         )
     )

@@ -194,3 +194,18 @@ def test_more_runs_than_one_page_holds(daemon: Bed) -> None:
         (daemon.state_dir / "runs" / f"run-{number:04d}").mkdir(parents=True, mode=0o700)
     runs = [json.loads(line) for line in daemon.run("logctl", "runs", "-o", "json").stdout.splitlines()]
     assert [run["name"] for run in runs] == [f"run-{number:04d}" for number in range(1100)]
+
+
+def test_rows_that_escapes_make_longer_than_a_frame_reach_a_reader_at_the_head(daemon: Bed) -> None:
+    data = b"".join(b"\x01" * 90 + b"\n" for _ in range(3000))
+    with (
+        daemon.started("logctl", "emit", "bells") as emit,
+        daemon.started("logctl", "attach", "bells", "-o", "raw") as attach,
+    ):
+        wait_until(lambda: _subscribed(daemon))
+        assert emit.stdin is not None
+        emit.stdin.write(data)
+        emit.stdin.close()
+        out, err = attach.communicate(timeout=30)
+    assert (attach.returncode, err) == (0, b"")
+    assert out == data

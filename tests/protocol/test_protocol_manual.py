@@ -50,7 +50,7 @@ from logd.protocol import (
     Stats,
 )
 from logd.protocol.codec import MAX_DEPTH
-from logd.protocol.messages import MAX_FIELD_DEPTH, MAX_ID, MAX_SHARED_FIELDS_BYTES
+from logd.protocol.messages import MAX_FIELD_DEPTH, MAX_FIELDS_CHARACTERS, MAX_ID, MAX_SHARED_FIELDS_BYTES
 from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
 
 PAGE = Path(__file__).parents[2] / "man" / "logd-protocol.7"
@@ -65,6 +65,7 @@ BOUNDS = {
     "bytes in lines": MAX_LINES_BYTES,
     "records in a batch": MAX_RECORDS_IN_FRAME,
     "fields of a record": MAX_FIELDS,
+    "characters in a record's fields": MAX_FIELDS_CHARACTERS,
     "levels in a record's fields": MAX_FIELD_DEPTH,
     "session's fields, characters": MAX_SHARED_FIELDS_BYTES,
     "characters in a label": MAX_LABEL_BYTES,

@@ -21,6 +21,7 @@ HEADER = Header(3, 1001, 1_700_000_000_000_000)
 ENTRY = Entry(4096, 900, 12, 1001, 1_700_000_000_000_000, 2**63 + 5, 7, 0xDEADBEEF, 0b1010, Kind.PART)
 
 few = st.integers(0, 3)
+batches = st.sampled_from([1, 2, 3, 256, 2**40])
 
 
 @st.composite
@@ -35,7 +36,7 @@ def series(draw: st.DrawFn) -> list[Entry]:
         length, count = draw(st.integers(1, 9)), draw(st.integers(1, 4))
         kind = draw(st.sampled_from([Kind.BLOCK, Kind.BLOCK, Kind.PART]))
         time_us += draw(few)
-        entries.append(Entry(offset, length, count, seq, time_us, draw(few), draw(few), draw(few), draw(few), kind))
+        entries.append(Entry(offset, length, count, seq, time_us, draw(few), draw(batches), draw(few), draw(few), kind))
         offset, seq = entries[-1].end, entries[-1].next_seq
     if draw(st.booleans()):
         entries.append(Entry(offset, 0, 0, seq, time_us, 0, 0, 0, 0, Kind.CLOSE))
