@@ -147,6 +147,14 @@ class TestRows:
         assert rows.after(first_seq + at) == Rows(first_seq + at, len(lines) - at, b"".join(lines[at:]))
         assert rows.up_to(first_seq + at - 1) == Rows(first_seq, at, b"".join(lines[:at]))
 
+    @given(lines.filter(bool), st.integers(0, 60))
+    def test_as_many_are_taken_as_fit_and_one_at_the_least(self, lines: list[bytes], max_bytes: int) -> None:
+        rows = Rows(7, len(lines), b"".join(lines)).within(max_bytes)
+        assert rows == Rows(7, rows.record_count, b"".join(lines[: rows.record_count]))
+        assert rows.record_count == 1 or len(rows.data) <= max_bytes
+        following = lines[rows.record_count : rows.record_count + 1]
+        assert not following or len(rows.data + following[0]) > max_bytes
+
     @given(lines, st.integers(0, 10))
     def test_lines_are_skipped_one_by_one(self, lines: list[bytes], count: int) -> None:
         assert skip_lines(b"".join(lines), count) == sum(len(line) for line in lines[:count])

@@ -95,7 +95,7 @@ class Emitter:
 
     def feed(self, data: bytes) -> None:
         """Take bytes of input as they come; a line is sent when it is whole."""
-        self._input += data
+        self._input = self._input + data if self._input else data
         self._send_lines()
 
     def emit(self, records: list[list[Any]]) -> None:

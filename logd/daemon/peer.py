@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RECEIVE_BYTES = 256 * 1024
+RECEIVE_BYTES = 1024 * 1024
 DRAIN_SECONDS = 0.05
 """A stopping daemon takes in what a peer has sent until nothing has come for so long."""
 FAREWELL_SECONDS = 1.0

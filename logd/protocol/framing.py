@@ -71,6 +71,9 @@ class FrameReader:
             return None
         self._buffered_bytes -= LENGTH_BYTES + length
         self._start += LENGTH_BYTES
+        if length < len(self._chunks[0]) - self._start:  # one of many in a read
+            self._start += length
+            return self._chunks[0][self._start - length : self._start]
         pieces = []
         while length:
             pieces.append(self._take(length))

@@ -104,12 +104,12 @@ def _is_reply_value(value: Any) -> bool:
 
 
 def _characters(value: Any) -> int:
-    """About how long a value is in JSON, escapes apart."""
+    """About how long a value is in JSON, escapes apart; at the least, with the comma behind it."""
     if type(value) is dict:
-        return sum(len(key) + _characters(item) for key, item in value.items())
+        return 3 + sum(3 + len(key) + _characters(item) for key, item in value.items())
     if type(value) is list:
-        return sum(map(_characters, value))
-    return len(value) if type(value) in (str, bytes) else 8
+        return 3 + sum(map(_characters, value))
+    return 3 + len(value) if type(value) in (str, bytes) else 8
 
 
 def is_record(value: Any) -> bool:

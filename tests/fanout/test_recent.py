@@ -84,6 +84,12 @@ def test_rows_that_do_not_follow_replace_those_before(gap: int) -> None:
     assert recent.read(10 if gap > 0 else 11, 1000) is None
 
 
+def test_those_that_were_replaced_take_no_room() -> None:
+    half = [RECENT_BYTES // 2]
+    recent = filled([block(1, half), block(10, half), block(11, half)])
+    assert recent.read(10, 1) is not None
+
+
 def test_memory_is_bounded_however_much_goes_through() -> None:
     recent = RecentRows()
     tracemalloc.start()
