@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -146,3 +147,20 @@ def test_the_licence_is_mit() -> None:
 def test_the_changelog_begins_with_what_is_not_released() -> None:
     headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), flags=re.M)
     assert headings[0] == "Unreleased"
+
+
+_UNITS = {"KiB": 1024, "MiB": 1024 * 1024}
+# Constants of modules with a plain number; settings, in lower case, are held to their pages elsewhere.
+_BOUND = re.compile(r"^\| `([A-Z_]+)` \| `([\w/.]+)` \| ([\d,.]+)(?: (KiB|MiB))?(?: for each [\w ]+)? \|", re.MULTILINE)
+BOUNDS = _BOUND.findall((ROOT / "ARCHITECTURE.md").read_text())
+
+
+def test_there_is_a_table_of_bounds() -> None:
+    assert len(BOUNDS) > 40
+
+
+@pytest.mark.parametrize(("name", "path", "number", "unit"), BOUNDS)
+def test_a_bound_is_as_the_table_has_them(name: str, path: str, number: str, unit: str) -> None:
+    module = path.removeprefix("cli/") if path.startswith("cli/") else f"logd/{path}"
+    value = getattr(importlib.import_module(module.removesuffix(".py").replace("/", ".")), name)
+    assert value == float(number.replace(",", "")) * _UNITS.get(unit, 1)

@@ -6,6 +6,7 @@ keys without duplicates, definite lengths, no tags, at most eight levels deep.
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from typing import Any, NoReturn
 
@@ -22,6 +23,11 @@ MAX_DEPTH = 8
 def _refuse_tag(*_: object) -> NoReturn:
     raise ValueError("tags are not allowed")
 
+
+_MIN_BULK_BYTES = 64 * 1024
+_MAX_HEAD_BYTES = 1024
+# A key whose value is a bulk, with the head of a byte string of 64 KiB or more.
+_BULK = re.compile(rb"[\x64\x65](?P<key>lines|rows)(?P<head>\x5a)(?P<length>.{4})", re.DOTALL)
 
 # cbor2 turns tags it knows into dates, patterns, shared references and more before a tag hook is asked.
 _KNOWN_TAGS = (*range(6), 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
@@ -48,6 +54,13 @@ class Decoder:
         Raises:
             RemoteProtocolError: with BAD_CBOR or BAD_MESSAGE, saying what is wrong.
         """
+        if len(payload) > _MIN_BULK_BYTES:
+            message = self._decode_bulk(payload)
+            if message is not None:
+                return message
+        return message_from_map(self._decode_map(payload))
+
+    def _decode_map(self, payload: bytes) -> Any:
         source = BytesIO(payload)
         try:
             self._cbor.fp = source
@@ -57,6 +70,23 @@ class Decoder:
         left_over = len(payload) - source.tell()
         if left_over:
             raise RemoteProtocolError(ErrorCode.BAD_CBOR, f"{left_over} bytes follow the frame's map")
+        return value
+
+    def _decode_bulk(self, payload: bytes) -> Message | None:
+        """The message whose bulk ends the payload, by decoding the map with an empty byte string in its place.
+
+        That spares a block three copies. None where the payload does not end so, and is to be decoded as it is: what
+        looks like the key of a bulk, and is part of a text, leaves that text too short, which does not decode.
+        """
+        match = _BULK.search(payload, 0, _MAX_HEAD_BYTES)
+        if match is None or match.end() + int.from_bytes(match["length"], "big") != len(payload):
+            return None
+        try:
+            value = self._decode_map(payload[: match.start("head")] + b"\x40")
+        except RemoteProtocolError:
+            return None
+        if type(value) is dict:
+            value[match["key"].decode()] = payload[match.end() :]
         return message_from_map(value)
 
 

@@ -20,6 +20,7 @@ from logd.protocol import (
     MAX_FRAME_BYTES,
     MAX_LINES_BYTES,
     MESSAGE_TYPES,
+    Batch,
     Emit,
     Error,
     ErrorCode,
@@ -556,3 +557,51 @@ def test_what_cannot_be_encoded_is_ours_to_avoid() -> None:
     with pytest.raises(LocalProtocolError, match="emit cannot be encoded") as caught:
         encode(emit)
     assert caught.value.code == ErrorCode.BAD_MESSAGE
+
+
+BULK = b"a line of a block\n" * 5000
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Emit(1, 7, lines=BULK),
+        Emit(1, 7, lines=BULK, time_us=5, severity=9, stream="stderr", cont=True),
+        Emit(1, 7, lines=b"rowsZ\0\0\0\0elinesZ" + BULK),
+        Batch(3, first_seq=1, count=5000, head=9, rows=BULK, skipped=2),
+    ],
+)
+def test_a_bulk_is_decoded_as_cbor_has_it(message: Message) -> None:
+    payload = encode(message)
+    assert payload == cbor2.dumps(cbor2.loads(payload))
+    assert Decoder().decode(payload) == message
+
+
+@given(st.integers(0, 40), st.booleans(), st.integers(-3, 3))
+def test_what_looks_like_a_bulk_and_is_text_is_none(before: int, as_records: bool, off_by: int) -> None:
+    """The bytes of a bulk's key and head, with the length that would fit, stand in a text near the payload's start."""
+
+    def message(length: int) -> Message:
+        bait = "x" * before + "elinesZ" + length.to_bytes(4, "big").decode("ascii")
+        if as_records:
+            return Emit(1, 7, records=[[None, 9, bait + "x" * 70_000, None]])
+        return Emit(1, 7, stream=bait, lines=BULK)
+
+    # The length's four bytes have to be text: all of 0x01 to 0x7F will do for one of these sizes.
+    payload = encode(message(0x00010101))
+    wanted = len(payload) - payload.index(b"elinesZ") - 11 + off_by
+    if any(byte > 0x7F for byte in wanted.to_bytes(4, "big")):
+        return
+    baited = message(wanted)
+    assert Decoder().decode(encode(baited)) == baited
+
+
+def test_a_bulk_in_a_frame_that_is_wrong_is_refused_as_it_would_be() -> None:
+    payload = encode(Emit(1, 7, lines=BULK))
+    for wrong in (payload + b"\0", payload[:-1], b"\xa2" + payload[1:], payload.replace(b"\x65batch", b"\x65bitch", 1)):
+        with pytest.raises(RemoteProtocolError):
+            Decoder().decode(wrong)
+    twice = encode(Emit(1, 7, lines=b"x\n" * 40_000))
+    duplicate = bytes([twice[0] + 1]) + twice[1:].replace(b"\x65lines", b"\x65lines\x40\x65lines", 1)
+    with pytest.raises(RemoteProtocolError, match="uplicate"):
+        Decoder().decode(duplicate)

@@ -20,7 +20,8 @@ from logd.paths import Paths
 from logd.protocol.messages import MAX_SHARED_FIELDS_BYTES
 from logd.record import LEVEL_WORDS, MAX_FIELDS, MAX_LABEL_BYTES, check_run_name, severity_from_word
 
-READ_BYTES = 256 * 1024
+READ_BYTES = 252 * 1024
+"""With what was left of a line from the read before, about a block."""
 _PIPE_BYTES = 1024 * 1024
 """What the input's pipe is made to hold, where the system lets it: 64 KiB at a time is a quarter of a block."""
 
