@@ -96,7 +96,7 @@ def _encode_fast(batches: list[LineBatch], envelope: Envelope, severity: Severit
     if _SEPARATOR in lines or _has_long_line(lines):
         return None
     try:
-        text = lines[:-1].decode()
+        text = str(memoryview(lines)[:-1], "utf-8")
     except UnicodeDecodeError:
         return None
     body = orjson.dumps(text.replace("\n", "\x7f"))

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import os
 import struct
-import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import NamedTuple
+
+from logd.store.checksum import crc32
 
 _ENTRY = struct.Struct("<QIIQQQQIHHI")
 _HEADER = struct.Struct("<8sQQQ28x")
@@ -46,7 +47,7 @@ class Header(NamedTuple):
 
     def pack(self) -> bytes:
         body = _HEADER.pack(_MAGIC, *self)
-        return body + _CRC.pack(zlib.crc32(body))
+        return body + _CRC.pack(crc32(body))
 
     @classmethod
     def unpack(cls, data: bytes) -> Header | None:
@@ -79,7 +80,7 @@ class Entry(NamedTuple):
 
     def pack(self) -> bytes:
         body = _ENTRY.pack(*self, 0)
-        return body + _CRC.pack(zlib.crc32(body))
+        return body + _CRC.pack(crc32(body))
 
     @classmethod
     def unpack(cls, data: bytes) -> Entry | None:
@@ -98,7 +99,7 @@ class Entry(NamedTuple):
 
 
 def _crc_holds(data: bytes) -> bool:
-    return data[-_CRC.size :] == _CRC.pack(zlib.crc32(data[: -_CRC.size]))
+    return data[-_CRC.size :] == _CRC.pack(crc32(data[: -_CRC.size]))
 
 
 _SESSION_KEY_OFFSET = struct.calcsize("<QIIQQ")

@@ -18,12 +18,12 @@ before cannot be recognised then.
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from logd.record import Severity
+from logd.store.checksum import crc32
 from logd.store.index import ENTRY_BYTES, HEADER_BYTES, Entry, Header, Index, Kind
 from logd.store.segment import index_name, open_in, segment_name, store_errors, write_at
 
@@ -91,7 +91,7 @@ def _last_sound_block(index: Index, data_fd: int, data_bytes: int) -> tuple[Entr
         entry = index.entry(number)
         if entry is None or entry.kind != Kind.BLOCK or entry.end > data_bytes:
             continue
-        if zlib.crc32(os.pread(data_fd, entry.length, entry.offset)) == entry.data_crc:
+        if crc32(os.pread(data_fd, entry.length, entry.offset)) == entry.data_crc:
             return entry, number + 1
     return None, 0
 
@@ -129,7 +129,7 @@ def _entries_of_text(data_fd: int, header: Header) -> Iterator[Entry]:
         count = block.count(b"\n")
         # What a client said of the time may lie in the future; nothing came after the file was last written.
         time_us = max(time_us, min(_time_of(block) or header.created_us, header.created_us))
-        yield Entry(offset, length, count, seq, time_us, 0, 0, zlib.crc32(block), _ANY_LEVEL)
+        yield Entry(offset, length, count, seq, time_us, 0, 0, crc32(block), _ANY_LEVEL)
         offset, seq, want = offset + length, seq + count, _REBUILT_BLOCK_BYTES
 
 

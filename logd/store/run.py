@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from logd.config import StoreConfig
 from logd.errors import StoreError
+from logd.store.checksum import crc32
 from logd.store.index import Entry, Header, Index, Kind
 from logd.store.reader import Extent, Reader
 from logd.store.recovery import recover
@@ -114,7 +114,7 @@ class RunStore:
                 self._time_us,
                 append.session_key,
                 append.batch,
-                zlib.crc32(append.data),
+                crc32(append.data),
                 append.level_mask,
                 Kind.PART if append.part else Kind.BLOCK,
             )
