@@ -67,6 +67,7 @@ ALLOWED = {
 
 OTHERS = {
     "ahocorasick_rs": {"logd.ingest.levels"},
+    "isal": {"logd.store.checksum"},
     "cbor2": {"logd.protocol.codec"},
     "click": {"logd.console", "logd.main", "logctl"},
     "orjson": {"logd.ingest", "logctl.output"},
@@ -217,4 +218,4 @@ def test_emit_imports_no_event_loop_and_no_screen(daemon: Bed) -> None:
     assert [(row["msg"], row["key"]) for row in daemon.rows("probe")] == [("hello", "value")]
     imported = {name.partition(".")[0] for name in emitted.stderr.split()}
     assert {"click", "cbor2", "logctl", "logd"} <= imported
-    assert not imported & {"trio", "urwid", "orjson", "ahocorasick_rs", "platformdirs", "asyncio", "tomllib"}
+    assert not imported & {"trio", "urwid", "orjson", "ahocorasick_rs", "isal", "platformdirs", "asyncio", "tomllib"}
