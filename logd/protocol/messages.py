@@ -149,7 +149,7 @@ class Message:
     """Base of all messages. Building one with a value that its key does not allow raises ValueError naming the key.
 
     A message's class has its keys as annotations and their defaults as attributes, as a frozen dataclass has, and is
-    used as one. It is none because generating the methods of all messages takes a sixth of a short command's life.
+    used as one. It is none because generating the methods of all messages takes 12 ms of each command's start.
     """
 
     t: ClassVar[str]

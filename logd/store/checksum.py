@@ -1,4 +1,4 @@
-"""CRC-32, as zlib has it, from ISA-L: at 76 GB/s where zlib's own takes 4, it is no part of a commit's time."""
+"""CRC-32, as zlib has it, from ISA-L: which takes a seventh off a flood."""
 
 from __future__ import annotations
 

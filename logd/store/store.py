@@ -30,6 +30,8 @@ class RunSummary(NamedTuple):
     size_bytes: int
     first_time_us: int | None
     last_time_us: int | None
+    readable: bool = True
+    """Whether the folder could be read; where not, the figures say nothing."""
 
 
 class Store:

@@ -45,15 +45,16 @@ def _page(store: Store, after: str, limit: int) -> tuple[list[RunSummary], bool]
             continue  # removed since it was listed
         except StoreError as error:
             log.warning("run %s cannot be read: %s", name, error.message)
-            summaries.append(RunSummary(name, 0, 0, None, None))
+            summaries.append(RunSummary(name, 0, 0, None, None, readable=False))
     return summaries, bool(summaries) and len(names) > start + limit
 
 
 def _describe_run(server: Server, summary: RunSummary) -> dict[str, Any]:
     run = server.hub.live.get(summary.name)
+    running = run is not None and run.running
     return {
         "name": summary.name,
-        "state": "running" if run is not None and run.running else "ended",
+        "state": "running" if running else "ended" if summary.readable else "unreadable",
         "exit_status": server.exit_statuses.get(summary.name),
         "records": summary.records,
         "bytes": summary.size_bytes,
