@@ -18,6 +18,9 @@ from logd.errors import ConfigError
 
 MIB = 1024 * 1024
 
+FSYNC_POLICIES = ("no", "everysec", "always")
+ON_FULL = ("wait", "drop-oldest")
+
 
 @dataclass(frozen=True)
 class StoreConfig:
@@ -27,8 +30,28 @@ class StoreConfig:
     """A segment that has grown to this size is followed by a new one."""
     segment_age_seconds: float = 24 * 3600.0
     """So is one that was begun so long ago."""
+    fsync: str = "everysec"
+    """When what is stored is put on the disk itself: no, everysec, always."""
+    compress: bool = True
+    """Whether segments that are followed by a new one are compressed."""
+    max_run_bytes: int = 0
+    """The most that is kept of a run, whose oldest segments go first. 0 is without a limit."""
+    max_run_age_seconds: float = 0.0
+    """How long a run's segments are kept. 0 is without a limit."""
+    max_total_bytes: int = 0
+    """The most that is kept of all runs together. 0 is without a limit."""
+    keep_free_percent: int = 15
+    """What of the disk is left free: so much of it, but no more than `keep_free_bytes`."""
+    keep_free_bytes: int = 4096 * MIB
+    on_full: str = "wait"
+    """What to do where the disk is full: wait for room, or drop-oldest segments."""
 
     def __post_init__(self) -> None:
+        _require(self.fsync in FSYNC_POLICIES, "fsync", self.fsync, "one of " + ", ".join(FSYNC_POLICIES))
+        _require(self.on_full in ON_FULL, "on_full", self.on_full, "one of " + ", ".join(ON_FULL))
+        for name in ("max_run_bytes", "max_run_age_seconds", "max_total_bytes", "keep_free_bytes"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        _require(0 <= self.keep_free_percent <= 90, "keep_free_percent", self.keep_free_percent, "0 to 90")
         _require(self.segment_bytes >= 4096, "segment_bytes", self.segment_bytes, "at least 4096")
         _require(self.segment_age_seconds > 0, "segment_age_seconds", self.segment_age_seconds, "more than 0")
 
@@ -75,6 +98,14 @@ class Config:
 _SECTIONS: dict[str, type[Any]] = {"store": StoreConfig, "fanout": FanoutConfig, "server": ServerConfig}
 
 
+_VALUES: dict[str, tuple[tuple[type, ...], str]] = {
+    "int": ((int,), "a number (int)"),
+    "float": ((int, float), "a number (float)"),
+    "bool": ((bool,), "true or false"),
+    "str": ((str,), "a text"),
+}
+
+
 def _require(holds: bool, name: str, value: object, allowed: str) -> None:
     if not holds:
         raise ConfigError(f"{name} is {value}; it can be {allowed}")
@@ -119,7 +150,7 @@ def _parse_section(name: str, section: type[Any], table: dict[str, Any]) -> Any:
         wanted = types.get(key)
         if wanted is None:
             raise ConfigError(f"[{name}] has no setting {key!r}", hint="settings are " + ", ".join(types))
-        numbers = (int, float) if wanted == "float" else (int,)
-        if type(value) not in numbers:
-            raise ConfigError(f"[{name}] {key} is {value!r}; it is a number ({wanted})")
+        types_allowed, what = _VALUES[str(wanted)]
+        if type(value) not in types_allowed:
+            raise ConfigError(f"[{name}] {key} is {value!r}; it is {what}")
     return section(**table)

@@ -3,6 +3,7 @@
     LogdError
      +-- UsageError             the caller asked for something that cannot be (exit 2)
      |    +-- ConfigError       a configuration file or variable says something that cannot be
+     |    +-- BadFilter         a filter's pattern is none, or cannot be used here
      +-- NotFound               a run that does not exist (exit 1)
      +-- DaemonUnavailable      no daemon answers, or none could be started (exit 69)
      +-- ConnectionLost         the daemon went away in the middle; what was not acknowledged is not known (exit 75)
@@ -19,6 +20,7 @@ again can help, and the exit status that a command ends with. Nothing else maps 
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 EXIT_DONE = 0
@@ -52,6 +54,10 @@ class UsageError(LogdError):
 
 class ConfigError(UsageError):
     """Names the file or variable, the key and the value that will not do."""
+
+
+class BadFilter(UsageError):
+    """Shows the pattern and what RE2 says of it."""
 
 
 class NotFound(LogdError):
@@ -90,6 +96,11 @@ class StoreError(LogdError):
         self.operation = operation
         self.path = path
         self.errno = cause.errno
+
+    @property
+    def is_absence(self) -> bool:
+        """Whether it failed because the file is not there."""
+        return self.errno == errno.ENOENT
 
 
 class ProtocolError(LogdError):

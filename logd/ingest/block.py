@@ -15,12 +15,13 @@ import json
 import math
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 import orjson
 
-from logd.record import RESERVED_KEYS, Severity, rfc3339
+from logd.record import MAX_LABEL_BYTES, RESERVED_KEYS, Severity, rfc3339
 
 MAX_BLOCK_BYTES = 1024 * 1024
 """The longest block as stored, but for a single record that is longer, and for what escapes add: it bounds what a
@@ -35,21 +36,41 @@ class Block(NamedTuple):
     record_count: int
     level_mask: int
     """`Severity.mask_bit` of every severity in the block, or'ed."""
+    oldest_us: int
+    """The earliest of its records' times."""
+    newest_us: int
+    """The latest of them."""
 
 
-def gather(rows: Iterable[tuple[bytes, Severity]]) -> Iterator[Block]:
+class Row(NamedTuple):
+    """One record as it is stored, and what its block is to say of it."""
+
+    data: bytes
+    severity: Severity
+    time_us: int
+
+
+def gather(rows: Iterable[Row]) -> Iterator[Block]:
     """The blocks of records that are encoded one by one; a block ends with the record that fills it."""
-    data: list[bytes] = []
-    data_bytes = level_mask = 0
-    for row, severity in rows:
-        data.append(row)
-        data_bytes += len(row)
-        level_mask |= severity.mask_bit
-        if data_bytes >= MAX_BLOCK_BYTES:
-            yield Block(b"".join(data), len(data), level_mask)
-            data, data_bytes, level_mask = [], 0, 0
-    if data:
-        yield Block(b"".join(data), len(data), level_mask)
+    gathered: list[Row] = []
+    gathered_bytes = 0
+    for row in rows:
+        gathered.append(row)
+        gathered_bytes += len(row.data)
+        if gathered_bytes >= MAX_BLOCK_BYTES:
+            yield _block_of(gathered)
+            gathered, gathered_bytes = [], 0
+    if gathered:
+        yield _block_of(gathered)
+
+
+def _block_of(rows: list[Row]) -> Block:
+    data, severities, times = zip(*rows, strict=True)
+    return Block(b"".join(data), len(rows), mask_of(severities), min(times), max(times))
+
+
+def mask_of(severities: Iterable[Severity]) -> int:
+    return reduce(or_, (severity.mask_bit for severity in set(severities)), 0)
 
 
 class Envelope:
@@ -67,6 +88,18 @@ class Envelope:
     def _close(self, extra: dict[str, Any]) -> bytes:
         shared = to_json({**self.labels, **extra, **self.fields})
         return b"}\n" if shared == b"{}" else b"," + shared[1:] + b"\n"
+
+
+def own_labels(fields: dict[str, Any]) -> dict[str, Any]:
+    """Those of a record's own fields that are stored by their reserved keys: labels, and `cont` where it is true."""
+    if fields.keys().isdisjoint(RESERVED_KEYS):
+        return {}
+    labels = {key: fields[key] for key in ("stream", "source", "logger") if _is_label(fields.get(key))}
+    return {**labels, "cont": True} if fields.get("cont") is True else labels
+
+
+def _is_label(value: Any) -> bool:
+    return type(value) is str and 0 < len(value) <= MAX_LABEL_BYTES
 
 
 def own_fields(fields: dict[str, Any]) -> dict[str, Any]:

@@ -10,15 +10,24 @@ with the standard library alone. All ways give the same bytes; a property test h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial, reduce
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain, repeat
-from operator import or_
 from typing import NamedTuple
 
 import orjson
 
-from logd.ingest.block import MAX_BLOCK_BYTES, Block, Envelope, gather, json_text, opening, orjson_text
+from logd.ingest.block import (
+    MAX_BLOCK_BYTES,
+    Block,
+    Envelope,
+    Row,
+    gather,
+    json_text,
+    mask_of,
+    opening,
+    orjson_text,
+)
 from logd.ingest.levels import severities_in_block, severities_of_lines
 from logd.record import MAX_TEXT_BYTES, Severity, cut
 
@@ -102,7 +111,9 @@ def _encode_fast(batches: list[LineBatch], envelope: Envelope, severity: Severit
     body = orjson.dumps(text.replace("\n", "\x7f"))
     found = severities_in_block(lines) if severity is None else {}
     default = severity or Severity.UNSET
-    opened = opening(batches[0].time_us, default)
+    batch_times = [batch.time_us for batch in batches]
+    span = min(batch_times), max(batch_times)
+    opened = opening(batch_times[0], default)
     between = b'"' + envelope.closing + opened + b'"'
     max_records = max(1, MAX_BLOCK_BYTES // len(between))
     if len(batches) == 1 and not found:
@@ -111,7 +122,7 @@ def _encode_fast(batches: list[LineBatch], envelope: Envelope, severity: Severit
         if _SEPARATOR in rows:
             raise _TooManyLines
         record_count = (len(rows) - len(body)) // (len(between) - 1) + 1
-        return Block(b"".join((opened, rows, envelope.closing)), record_count, default.mask_bit)
+        return Block(b"".join((opened, rows, envelope.closing)), record_count, default.mask_bit, *span)
     texts = body[1:-1].split(_SEPARATOR)
     if len(texts) > max_records:
         raise _TooManyLines
@@ -119,13 +130,9 @@ def _encode_fast(batches: list[LineBatch], envelope: Envelope, severity: Severit
     openings = [opening(time_us, default) + b'"' for time_us in times]
     for number, named in found.items():
         openings[number] = opening(times[number], named) + b'"'
-    level_mask = _mask(found.values()) | (default.mask_bit if len(found) < len(texts) else 0)
+    level_mask = mask_of(found.values()) | (default.mask_bit if len(found) < len(texts) else 0)
     records = chain.from_iterable(zip(openings, texts, repeat(b'"' + envelope.closing), strict=False))
-    return Block(b"".join(records), len(texts), level_mask)
-
-
-def _mask(severities: Iterable[Severity]) -> int:
-    return reduce(or_, (severity.mask_bit for severity in set(severities)), 0)
+    return Block(b"".join(records), len(texts), level_mask, *span)
 
 
 def _has_long_line(lines: bytes) -> bool:
@@ -150,14 +157,14 @@ def _encode_each(
 ) -> Iterator[Block]:
     """The blocks of `batches`, line by line. With the standard library's operations it is the reference."""
 
-    def rows(cont: bool) -> Iterator[tuple[bytes, Severity]]:
+    def rows(cont: bool) -> Iterator[Row]:
         for time_us, lines in batches:
             found = find_severities(lines) if severity is None else {}
             for number, line in enumerate(lines[:-1].split(b"\n")):
                 named = severity or found.get(number, Severity.UNSET)
                 for piece in cut(line):
                     closing = envelope.cont_closing if cont else envelope.closing
-                    yield opening(time_us, named) + text_json(piece) + closing, named
+                    yield Row(opening(time_us, named) + text_json(piece) + closing, named, time_us)
                     cont = True
                 cont = False
 

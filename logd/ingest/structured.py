@@ -7,8 +7,19 @@ from typing import Any
 
 import orjson
 
-from logd.ingest.block import Block, Envelope, gather, json_default, opening, orjson_text, own_fields, to_json
-from logd.record import Severity, cut, severity_from_number
+from logd.ingest.block import (
+    Block,
+    Envelope,
+    Row,
+    gather,
+    json_default,
+    opening,
+    orjson_text,
+    own_fields,
+    own_labels,
+    to_json,
+)
+from logd.record import RESERVED_KEYS, cut, severity_from_number
 
 
 def encode_records(records: list[Any], time_us: int, envelope: Envelope) -> Iterator[Block]:
@@ -21,22 +32,33 @@ def encode_records(records: list[Any], time_us: int, envelope: Envelope) -> Iter
     return gather(_rows(records, time_us, envelope))
 
 
-def _rows(records: list[Any], time_us: int, envelope: Envelope) -> Iterator[tuple[bytes, Severity]]:
-    for record_time_us, severity_number, text, fields in records:
+def _rows(records: list[Any], time_us: int, envelope: Envelope) -> Iterator[Row]:
+    for own_time_us, severity_number, text, fields in records:
         severity = severity_from_number(severity_number)
-        opened = opening(time_us if record_time_us is None else record_time_us, severity)
-        closing, cont_closing = _closings(envelope, fields)
+        record_time_us = time_us if own_time_us is None else own_time_us
+        opened = opening(record_time_us, severity)
         for number, piece in enumerate(cut(text if type(text) is bytes else text.encode())):
-            yield opened + orjson_text(piece) + (cont_closing if number else closing), severity
+            row = opened + orjson_text(piece) + _closing(envelope, fields, cont=number > 0)
+            yield Row(row, severity, record_time_us)
 
 
-def _closings(envelope: Envelope, fields: dict[str, Any] | None) -> tuple[bytes, bytes]:
-    """The closing of a record's first piece, and of the pieces that follow it."""
-    if not fields:
-        return envelope.closing, envelope.cont_closing
-    # A record's own field wins over the session's field of the same name.
-    own = {**envelope.labels, **envelope.fields, **own_fields(fields)}
-    return b"," + _dumps(own)[1:] + b"\n", envelope.cont_closing
+def _closing(envelope: Envelope, fields: dict[str, Any] | None, *, cont: bool) -> bytes:
+    """What follows a record's text; with `cont` a further piece of it, which has the record's labels and no fields."""
+    labels = own_labels(fields) if fields else {}
+    if not fields or (cont and not labels):
+        return envelope.cont_closing if cont else envelope.closing
+    own: dict[str, Any] = {}
+    if cont:
+        labels["cont"] = True
+    else:
+        own = own_fields({key: value for key, value in fields.items() if key not in labels} if labels else fields)
+    # A record's own label or field wins over the session's of the same name.
+    labels = _in_order(envelope.labels | labels) if envelope.labels and labels else labels or envelope.labels
+    return b"," + _dumps({**labels, **envelope.fields, **own})[1:] + b"\n"
+
+
+def _in_order(labels: dict[str, Any]) -> dict[str, Any]:
+    return {key: labels[key] for key in RESERVED_KEYS if key in labels}
 
 
 def _dumps(value: dict[str, Any]) -> bytes:

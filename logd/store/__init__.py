@@ -1,16 +1,28 @@
 """Blocks on disk: rotating segments of JSON Lines with an index each. Nothing here knows of sockets or of trio."""
 
-from logd.store.reader import Extent, Position, Reader
+from logd.store.catalog import Catalog, RunFigures, RunRow, SessionRow
+from logd.store.index import Entry
+from logd.store.reader import Extent, Reader, Stored
+from logd.store.report import Report
+from logd.store.retention import Limits, excess_bytes, keep_from
 from logd.store.run import Append, RunStore, session_key
-from logd.store.store import RunSummary, Store
+from logd.store.store import Store
 
 __all__ = [
     "Append",
+    "Catalog",
+    "Entry",
     "Extent",
-    "Position",
+    "Limits",
     "Reader",
+    "Report",
+    "RunFigures",
+    "RunRow",
     "RunStore",
-    "RunSummary",
+    "SessionRow",
     "Store",
+    "Stored",
+    "excess_bytes",
+    "keep_from",
     "session_key",
 ]

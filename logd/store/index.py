@@ -2,8 +2,8 @@
 
 A header, then one entry of fixed size for each block, in order; a block is stored when its entry is. All numbers are
 little-endian. The header is 64 bytes: the magic, the run's generation when the segment was begun or last cut, the
-segment's first seq, the time it was begun, zeros, and the CRC-32 of all that. Each entry is 64 bytes, as `Entry` has
-them, with zeros before the CRC-32 of the 60 bytes before it.
+segment's first seq, the time it was begun, zeros, and the CRC-32 of all that. Each entry is 80 bytes: the numbers of
+`Entry` in their order, zeros, and the CRC-32 of the 76 bytes before it.
 
 An entry of kind CLOSE ends a segment that was closed in good order: it has no bytes, and its offset is the segment's
 length. The next block's entry takes its place. An index that does not end with one has to be checked against its
@@ -17,16 +17,16 @@ from __future__ import annotations
 import os
 import struct
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import IntEnum
 from typing import NamedTuple
 
 from logd.store.checksum import crc32
 
-_ENTRY = struct.Struct("<QIIQQQQIHHI")
+_ENTRY = struct.Struct("<QIIQQQQIHHQQ4x")
 _HEADER = struct.Struct("<8sQQQ28x")
 _CRC = struct.Struct("<I")
-_MAGIC = b"logdidx1"
+_MAGIC = b"logdidx2"
 
 ENTRY_BYTES = _ENTRY.size + _CRC.size
 HEADER_BYTES = _HEADER.size + _CRC.size
@@ -38,6 +38,8 @@ class Kind(IntEnum):
     CLOSE = 2
     PART = 3
     """A block that more of the same sending follows. Without the BLOCK that ends it, it does not count."""
+    LOST = 4
+    """Records that a repair left out: it has no bytes, and keeps their seqs and their batch taken."""
 
 
 class Header(NamedTuple):
@@ -76,10 +78,14 @@ class Entry(NamedTuple):
     data_crc: int
     """CRC-32 of its bytes."""
     level_mask: int
-    kind: int = Kind.BLOCK
+    kind: int
+    oldest_us: int
+    """The earliest of the times that its records have."""
+    newest_us: int
+    """The latest of them."""
 
     def pack(self) -> bytes:
-        body = _ENTRY.pack(*self, 0)
+        body = _ENTRY.pack(*self)
         return body + _CRC.pack(crc32(body))
 
     @classmethod
@@ -87,7 +93,7 @@ class Entry(NamedTuple):
         """The entry in `data`, or None where it is not a whole and sound one."""
         if len(data) < ENTRY_BYTES or not _crc_holds(data):
             return None
-        return cls(*_ENTRY.unpack_from(data)[:-1])
+        return cls(*_ENTRY.unpack_from(data))
 
     @property
     def end(self) -> int:
@@ -123,51 +129,56 @@ class Index:
         """The entry of that number, from 0; None where there is none or it is damaged."""
         return Entry.unpack(os.pread(self._fd, ENTRY_BYTES, HEADER_BYTES + number * ENTRY_BYTES))
 
-    def entries(self, start: int = 0) -> Iterator[Entry | None]:
-        """The entries from number `start`; None for each damaged one."""
-        for number in range(start, len(self)):
-            yield self.entry(number)
+    def entries(self, start: int = 0, stop: int | None = None) -> list[Entry | None]:
+        """The entries from number `start` up to `stop`, or all from there; None for each damaged one."""
+        count = max(0, (len(self) if stop is None else stop) - start)
+        data = os.pread(self._fd, count * ENTRY_BYTES, HEADER_BYTES + start * ENTRY_BYTES)
+        return [Entry.unpack(data[at : at + ENTRY_BYTES]) for at in range(0, len(data), ENTRY_BYTES)]
 
-    def last_block(self) -> Entry | None:
-        """The entry of the newest block that counts, None for an empty index."""
+    def last_block(self) -> tuple[int, Entry] | None:
+        """The number and the entry of the newest block that counts, None for an empty index."""
         for number in range(len(self) - 1, -1, -1):
             entry = self.entry(number)
             if entry is not None and entry.kind == Kind.BLOCK:
-                return entry
+                return number, entry
         return None
 
-    def find_seq(self, seq: int) -> Entry | None:
-        """The entry of the block that holds record `seq`, or else of the last block before it."""
-        return self._find(seq, lambda entry: entry.first_seq)
+    def find_seq(self, seq: int, stop: int) -> int:
+        """The number of the entry, before entry `stop`, of the block that holds record `seq`: 0 where none does.
 
-    def find_time(self, time_us: int) -> Entry | None:
-        """The last block received at or before a time."""
-        return self._find(time_us, lambda entry: entry.time_us)
+        Where entries are damaged it may be the number of one before.
+        """
+        return self._find(seq, stop, lambda entry: entry.first_seq)
 
-    def _find(self, value: int, key: Callable[[Entry], int]) -> Entry | None:
+    def find_time(self, time_us: int, stop: int) -> int:
+        """The number of the first entry, before `stop`, that was received at that time or later; or else `stop`."""
+        number = self._find(time_us - 1, stop, lambda entry: entry.time_us)
+        entry = self.entry(number) if number < stop else None
+        return number if entry is None or entry.time_us >= time_us else number + 1
+
+    def _find(self, value: int, stop: int, key: Callable[[Entry], int]) -> int:
+        """The number of the last entry before `stop` whose key is at most `value`, 0 where there is none."""
+
         def at(number: int) -> int:
-            # A damaged entry is stepped over, to the next sound one: the order is kept.
-            entry = next((entry for entry in self.entries(number) if entry is not None), None)
-            return value + 1 if entry is None or entry.kind == Kind.CLOSE else key(entry)
+            # A damaged entry counts as the sound one before it: the order is kept.
+            for before in range(number, -1, -1):
+                entry = self.entry(before)
+                if entry is not None:
+                    return key(entry)
+            return 0
 
-        number = bisect_right(range(len(self)), value, key=at) - 1
-        while number >= 0:
-            entry = self.entry(number)
-            if entry is not None and entry.kind != Kind.CLOSE:
-                return entry
-            number -= 1
-        return None
+        return max(0, bisect_right(range(stop), value, key=at) - 1)
 
-    def last_batch(self, session_key: int) -> int:
-        """The number of the newest stored batch of a session, 0 where it has none here."""
+    def last_batch(self, session_key: int, stop: int | None = None) -> int:
+        """The number of the newest batch of a session before entry `stop`, 0 where it has none here."""
         packed = _SESSION_KEY.pack(session_key)
-        data = os.pread(self._fd, len(self) * ENTRY_BYTES, HEADER_BYTES)
+        data = os.pread(self._fd, (len(self) if stop is None else stop) * ENTRY_BYTES, HEADER_BYTES)
         at = data.rfind(packed)
         while at >= 0:
             start = at - _SESSION_KEY_OFFSET
             if start >= 0 and start % ENTRY_BYTES == 0:
                 entry = Entry.unpack(data[start : start + ENTRY_BYTES])
-                if entry is not None and entry.kind == Kind.BLOCK:
+                if entry is not None and entry.kind in (Kind.BLOCK, Kind.LOST):
                     return entry.batch
             at = data.rfind(packed, 0, at + len(packed) - 1)
         return 0

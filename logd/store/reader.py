@@ -1,22 +1,33 @@
-"""Reading a run back: from a seq to a place in a segment, and from there whole rows.
+"""Reading a run back, by block: an index entry says where a block is and what it holds, and its bytes are held to that.
 
-A reader holds nothing open and nothing in memory. It is told the run's extent, so that it never reads what is not
-stored yet, and hands back the place to go on from, so that reading on costs one `pread`.
+A reader keeps nothing open between calls. It is told the run's extent, so that it never reads what is not stored yet.
+A block that is damaged, or is there no more, is left out: what follows keeps its seqs, so that whoever reads sees the
+gap. An entry that is damaged is made up from those around it, where the text between them has as many lines as it must.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from logd.errors import StoreError
-from logd.record import Rows, skip_lines
-from logd.store.index import Index
+from logd.record import Rows, Severity
+from logd.store.checksum import crc32
+from logd.store.index import Entry, Index, Kind
 from logd.store.segment import index_name, open_in, segment_name, store_errors
+from logd.store.text import FrameCache, Text, open_text
 
-_SKIP_BYTES = 1024 * 1024
+MAX_ENTRIES = 65_536
+"""What one read looks through of an index, whether or not it wants the blocks."""
+MAX_MADE_UP_BYTES = 8 * 1024 * 1024
+"""More text than this without an entry is left to `logctl verify --repair`."""
+_MIN_ENTRIES_AT_ONCE, _MAX_ENTRIES_AT_ONCE = 4, 512
+"""Most reads end within a block or two; who reads on gets more of the index with each look into it."""
+_ANY_LEVEL = sum(severity.mask_bit for severity in Severity)
+_ALWAYS_US = 2**63
 
 
 class Extent(NamedTuple):
@@ -26,6 +37,8 @@ class Extent(NamedTuple):
     """Their first seqs, in order; the last is the one being written."""
     active_bytes: int = 0
     """How much of the last segment is stored."""
+    active_entries: int = 0
+    """How many entries of its index are."""
     head: int = 0
     """The newest record's seq, 0 for none."""
     generation: int = 1
@@ -36,98 +49,312 @@ class Extent(NamedTuple):
         return self.segments[0] if self.segments else self.head + 1
 
 
-class Position(NamedTuple):
-    """A place between two records."""
+class Stored(NamedTuple):
+    """A block, or the end of it that was asked for."""
 
-    segment: int
-    offset: int
-    seq: int
-    """The record after it."""
+    rows: Rows
+    time_us: int
+    """When the daemon received it."""
 
 
-def _cut_short(segment: int) -> StoreError:
-    """Somebody else shortened a file, so that the newest of what was stored in it is gone."""
-    return StoreError("read", segment_name(segment), OSError(errno.EIO, "it is shorter than what was stored in it"))
+Wanted = Callable[[Entry], bool]
+
+
+class _Place(NamedTuple):
+    """A block's entry and its number; a made up one has no sum to be checked."""
+
+    number: int
+    entry: Entry
+    made_up: bool = False
+
+
+class OpenSegment:
+    """One segment's index and text, open for reading.
+
+    Args:
+        end_seq: the first seq that is not the segment's.
+        active: for the segment being written, how many entries and bytes of it are stored.
+    """
+
+    def __init__(
+        self, index: Index, text: Text, first_seq: int, end_seq: int, active: tuple[int, int] | None = None
+    ) -> None:
+        self._index = index
+        self._text = text
+        self._first_seq = first_seq
+        self._end_seq = end_seq
+        if active is not None:
+            self.entry_count, self.size_bytes = active
+            return
+        self.size_bytes = text.size_bytes
+        header = index.header()
+        # One of another segment says nothing of this one; where its header is damaged, its entries may still be sound.
+        self.entry_count = len(index) if header is None or header.first_seq == first_seq else 0
+        last = index.entry(self.entry_count - 1) if self.entry_count else None
+        if last is not None and last.kind == Kind.CLOSE:
+            self.entry_count -= 1
+
+    def find_seq(self, seq: int) -> int:
+        """The number of the entry to look for record `seq` from."""
+        number = self._index.find_seq(seq, self.entry_count)
+        while number and self._index.entry(number) is None:
+            number -= 1
+        return number
+
+    def find_seq_end(self, seq: int) -> int:
+        """The number to look for records before `seq` from, backward."""
+        return min(self._index.find_seq(seq - 1, self.entry_count) + 2, self.entry_count + 1)
+
+    def find_time(self, time_us: int) -> int:
+        """The number of the first entry that was received at a time or later, or may have been, being damaged."""
+        number = self._index.find_time(time_us, self.entry_count)
+        while 0 < number < self.entry_count and self._index.entry(number - 1) is None:
+            number -= 1
+        return number
+
+    def places(self, start: int, *, backward: bool = False) -> Iterator[_Place]:
+        """The blocks from entry `start` on, or backward from the one before it."""
+        at_once = _MIN_ENTRIES_AT_ONCE
+        while start > 0 if backward else start <= self.entry_count:
+            if backward:
+                following = max(0, start - at_once)
+                yield from reversed(self._places(following, start))
+            else:
+                following = min(start + at_once, self.entry_count + 1)
+                yield from self._places(start, following)
+            start = following
+            at_once = min(2 * at_once, _MAX_ENTRIES_AT_ONCE)
+
+    def _places(self, start: int, stop: int) -> list[_Place]:
+        """The blocks of entries from `start` to `stop`. The number behind the last stands for text that has none."""
+        entries: list[Entry | None] = self._index.entries(start, min(stop, self.entry_count))
+        if stop > self.entry_count:
+            entries.append(None)
+        places: list[_Place] = []
+        for number, entry in enumerate(entries, start):
+            if entry is not None:
+                if entry.first_seq < self._end_seq and entry.kind in (Kind.BLOCK, Kind.PART):
+                    places.append(_Place(number, entry))
+            elif (made_up := self._make_up(number)) is not None:
+                places.append(_Place(number, made_up, made_up=True))
+        return places
+
+    def _make_up(self, number: int) -> Entry | None:
+        """An entry for all the text between the sound entries around `number`; None but for the first of a series."""
+        before = self._index.entry(number - 1) if number else None
+        if number and before is None:
+            return None
+        offset, first_seq, time_us = (
+            (before.end, before.next_seq, before.time_us) if before else (0, self._first_seq, 0)
+        )
+        following = next(
+            (entry for entry in self._index.entries(number + 1, self.entry_count) if entry is not None), None
+        )
+        end, next_seq = (following.offset, following.first_seq) if following else (self.size_bytes, self._end_seq)
+        length, count = end - offset, next_seq - first_seq
+        if count <= 0 or not 0 <= length <= MAX_MADE_UP_BYTES:
+            return None
+        return Entry(offset, length, count, first_seq, time_us, 0, 0, 0, _ANY_LEVEL, Kind.BLOCK, 0, _ALWAYS_US)
+
+    def read(self, place: _Place) -> bytes | None:
+        """A block's bytes; None where they are damaged."""
+        entry = place.entry
+        with store_errors("read", segment_name(self._first_seq)):
+            data = self._text.pread(entry.length, entry.offset)
+        if place.made_up:
+            sound = data.endswith(b"\n") and data.count(b"\n") == entry.record_count
+        else:
+            sound = len(data) == entry.length and crc32(data) == entry.data_crc
+        return data if sound else None
 
 
 class Reader:
-    """Reads one run's folder. Blocks on the disk: call it in a thread.
+    """Reads one run's folder, by its descriptor, which stays the caller's. Blocks on the disk: call it in a thread.
 
     All methods raise StoreError where a file cannot be read.
     """
 
-    def __init__(self, folder_fd: int) -> None:
+    def __init__(self, folder_fd: int, frames: FrameCache) -> None:
         self._folder_fd = folder_fd
+        self._frames = frames
 
-    def locate(self, extent: Extent, seq: int) -> Position:
-        """The place before record `seq`, or the nearest there is: before the first record, or behind the newest."""
-        if not extent.segments:
-            return Position(1, 0, extent.head + 1)
-        seq = min(max(seq, extent.first_seq), extent.head + 1)
-        segment = extent.segments[bisect_right(extent.segments, seq) - 1]
+    def find_time(self, extent: Extent, time_us: int) -> int:
+        """The seq of the first record that was received at a time or later; behind the newest where none was."""
+        numbers = range(len(extent.segments))
+
+        def begun_us(number: int) -> int:
+            return self.begun_us(extent.segments[: number + 1])
+
+        number = max(0, bisect_right(numbers, time_us - 1, key=begun_us) - 1)
+        # Where it cannot be told when a segment was begun, the one before it may hold the record.
+        while number and begun_us(number - 1) == begun_us(number):
+            number -= 1
+        for segment in extent.segments[number:]:
+            with self._open(extent, segment) as opened:
+                if opened is not None:
+                    for place in opened.places(opened.find_time(time_us)):
+                        return place.entry.first_seq
+        return extent.head + 1
+
+    def begun_us(self, segments: Sequence[int]) -> int:
+        """When the last of the segments was begun, or where that cannot be told, the one before it."""
+        for segment in reversed(segments):
+            try:
+                with self._index(segment) as index:
+                    header = index.header()
+            except StoreError as error:
+                if not error.is_absence:
+                    raise
+                continue
+            if header is not None:
+                return header.created_us
+        return 0
+
+    def read(self, extent: Extent, seq: int, max_bytes: int) -> Rows:
+        """The rows from record `seq` on, or from the next that is there, at most `max_bytes` of them.
+
+        Returns:
+            Consecutive rows. None only at the extent's end. One row that is longer than `max_bytes` comes whole.
+        """
+        while seq <= extent.head:
+            stored, seq = self.blocks(extent, seq, max_bytes)
+            if stored:
+                return _joined([block.rows for block in stored], max_bytes)
+        return Rows(extent.head + 1, 0, b"")
+
+    def blocks(
+        self, extent: Extent, seq: int, max_bytes: int, *, wanted: Wanted | None = None, backward: bool = False
+    ) -> tuple[list[Stored], int]:
+        """The blocks from record `seq` on, or backward those before it, in order.
+
+        Args:
+            max_bytes: how much to read; a block that is longer comes alone.
+            wanted: leaves out blocks by what their entries say.
+
+        Returns:
+            The blocks, and the seq to go on from; at the end that is one past the last record, or backward the first.
+            There may be none before the end, where `MAX_ENTRIES` were looked through.
+        """
+        stored: list[Stored] = []
+        room_bytes, room_entries = max_bytes, MAX_ENTRIES
+        for block, following in self.scan(extent, seq, wanted=wanted, backward=backward):
+            if not room_entries or (block is not None and stored and len(block.rows.data) > room_bytes):
+                return (stored[::-1] if backward else stored), seq
+            room_entries -= 1
+            if block is not None:
+                stored.append(block)
+                room_bytes -= len(block.rows.data)
+            seq = following
+        if backward:
+            return stored[::-1], min(seq, extent.first_seq)
+        return stored, extent.head + 1
+
+    def scan(
+        self, extent: Extent, seq: int, *, wanted: Wanted | None = None, backward: bool = False
+    ) -> Iterator[tuple[Stored | None, int]]:
+        """The blocks from record `seq` on, or backward those before it, one after the other.
+
+        Close it, or leave it to be collected, when enough was looked at: a segment is open meanwhile.
+
+        Returns:
+            Each block, None for one that is not wanted or is damaged, and the seq to go on from behind it.
+        """
+        for opened, place in self._walk(extent, seq, backward=backward):
+            entry = place.entry
+            block: Stored | None = None
+            if (wanted is None or wanted(entry)) and (data := opened.read(place)) is not None:
+                rows = Rows(entry.first_seq, entry.record_count, data)
+                if backward and rows.next_seq > seq:
+                    rows = rows.up_to(seq - 1)
+                elif not backward and rows.first_seq < seq:
+                    rows = rows.after(seq)
+                block = Stored(rows, entry.time_us)
+            yield block, entry.first_seq if backward else entry.next_seq
+
+    def _walk(self, extent: Extent, seq: int, *, backward: bool) -> Iterator[tuple[OpenSegment, _Place]]:
+        """The blocks that hold records from `seq` on, or backward those before it, with their open segments."""
+        at = max(0, bisect_right(extent.segments, seq - 1 if backward else seq) - 1)
+        segments = extent.segments[at::-1] if backward else extent.segments[at:]
+        if not extent.segments or (backward and seq <= extent.first_seq):
+            return
+        for segment in segments:
+            with self._open(extent, segment) as opened:
+                if opened is None:
+                    continue
+                if backward:
+                    start = opened.entry_count + 1 if segment != segments[0] else opened.find_seq_end(seq)
+                else:
+                    start = opened.find_seq(seq) if segment == segments[0] else 0
+                for place in opened.places(start, backward=backward):
+                    if place.entry.first_seq < seq if backward else place.entry.next_seq > seq:
+                        yield opened, place
+
+    @contextmanager
+    def _index(self, segment: int) -> Iterator[Index]:
         fd = open_in(self._folder_fd, index_name(segment), os.O_RDONLY)
         try:
             with store_errors("read", index_name(segment)):
-                entry = Index(fd).find_seq(seq)
+                yield Index(fd)
         finally:
             os.close(fd)
-        if entry is None:
-            return self._skip(extent, Position(segment, 0, segment), seq)
-        if seq >= entry.next_seq:
-            return self._skip(extent, Position(segment, entry.end, entry.next_seq), seq)
-        block = self._pread(segment, entry.length, entry.offset)
-        return Position(segment, entry.offset + skip_lines(block, seq - entry.first_seq), seq)
 
-    def _skip(self, extent: Extent, position: Position, seq: int) -> Position:
-        """The place before record `seq`, from a place before that: where an entry is damaged, the text tells."""
-        while position.seq < seq:
-            rows, following = self.read(extent, position, _SKIP_BYTES)
-            if not rows.record_count:
-                break
-            if following.seq > seq:
-                found_seq = max(seq, rows.first_seq)
-                offset = following.offset - len(rows.data) + skip_lines(rows.data, found_seq - rows.first_seq)
-                return Position(following.segment, offset, found_seq)
-            position = following
-        return position
-
-    def read(self, extent: Extent, position: Position, max_bytes: int) -> tuple[Rows, Position]:
-        """The rows from a place on, at most about `max_bytes` of them, and the place behind them.
-
-        Returns:
-            No rows only at the extent's end. One row that is longer than `max_bytes` comes whole, and alone.
-        """
-        segment, offset, seq = position
-        while (left := self._stored_bytes(extent, segment) - offset) <= 0:
-            number = bisect_right(extent.segments, segment)
-            if number >= len(extent.segments):
-                return Rows(seq, 0, b""), position
-            segment, offset, seq = extent.segments[number], 0, extent.segments[number]
-        want = min(max_bytes, left)
-        data = self._pread(segment, want, offset)
-        end = data.rfind(b"\n") + 1
-        while not end:
-            if len(data) < want or want == left:
-                raise _cut_short(segment)
-            want = min(2 * want, left)
-            data = self._pread(segment, want, offset)
-            end = data.find(b"\n") + 1
-        data = data[:end]
-        count = data.count(b"\n")
-        return Rows(seq, count, data), Position(segment, offset + len(data), seq + count)
-
-    def _stored_bytes(self, extent: Extent, segment: int) -> int:
-        if not extent.segments:
-            return 0
-        if segment == extent.segments[-1]:
-            return extent.active_bytes
-        with store_errors("read", segment_name(segment)):
-            return os.stat(segment_name(segment), dir_fd=self._folder_fd, follow_symlinks=False).st_size
-
-    def _pread(self, segment: int, length: int, offset: int) -> bytes:
-        fd = open_in(self._folder_fd, segment_name(segment), os.O_RDONLY)
+    @contextmanager
+    def _open(self, extent: Extent, segment: int) -> Iterator[OpenSegment | None]:
+        """A segment, open for reading; None where it is there no more."""
+        files = self._files(segment)
+        if files is None:
+            yield None
+            return
+        index_fd, text = files
+        following = bisect_right(extent.segments, segment)
         try:
-            with store_errors("read", segment_name(segment)):
-                return os.pread(fd, length, offset)
+            with store_errors("read", index_name(segment)):
+                if following < len(extent.segments):
+                    yield OpenSegment(Index(index_fd), text, segment, extent.segments[following])
+                else:
+                    active = extent.active_entries, extent.active_bytes
+                    yield OpenSegment(Index(index_fd), text, segment, extent.head + 1, active)
         finally:
-            os.close(fd)
+            os.close(index_fd)
+            text.close()
+
+    def _files(self, segment: int) -> tuple[int, Text] | None:
+        """A segment's index and text. Where it is removed, which is done to its index last, None."""
+        try:
+            index_fd = open_in(self._folder_fd, index_name(segment), os.O_RDONLY)
+        except StoreError as error:
+            if error.is_absence and not self._has_text(segment):
+                return None
+            raise
+        try:
+            return index_fd, open_text(self._folder_fd, segment, self._frames)
+        except StoreError as error:
+            os.close(index_fd)
+            if error.is_absence:
+                return None
+            raise
+
+    def _has_text(self, segment: int) -> bool:
+        try:
+            open_text(self._folder_fd, segment, self._frames).close()
+        except StoreError as error:
+            if error.is_absence:
+                return False
+            raise
+        return True
+
+
+def _joined(blocks: Sequence[Rows], max_bytes: int) -> Rows:
+    """The first of the rows that are consecutive, `max_bytes` of them or one row."""
+    first = blocks[0].within(max_bytes)
+    taken = [first]
+    taken_bytes = len(first.data)
+    if first.next_seq == blocks[0].next_seq:
+        for block in blocks[1:]:
+            if block.first_seq != taken[-1].next_seq or taken_bytes + len(block.data) > max_bytes:
+                break
+            taken.append(block)
+            taken_bytes += len(block.data)
+    if len(taken) == 1:
+        return first
+    return Rows(first.first_seq, taken[-1].next_seq - first.first_seq, b"".join([rows.data for rows in taken]))

@@ -1,101 +1,220 @@
-"""Reading back: from any record, in portions of any size, exactly the rows that are stored."""
+"""Reading back: from any record, forward and backward, in portions of any size, exactly the rows that are stored.
+
+What is read of damaged files is in test_store_damage.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_helpers import KEY, TIME_US, append, block, open_descriptors, opened, read_all, row, rows
+from store_helpers import (
+    SMALL,
+    TIME_US,
+    append,
+    block,
+    compress_all,
+    lines_of,
+    open_descriptors,
+    opened,
+    read_all,
+    read_blocks,
+    row,
+    rows,
+)
 
 from logd.config import StoreConfig
 from logd.errors import StoreError
 from logd.record import Rows
-from logd.store import Append, Extent, Position, Reader
-from logd.store.index import ENTRY_BYTES, HEADER_BYTES
-from logd.store.segment import index_name, segment_name
+from logd.store import Entry, Extent, Reader, Stored, disk, reader
+from logd.store.segment import compressed_name, index_name, segment_name
 
-lengths = st.lists(
-    st.tuples(st.lists(st.sampled_from([0, 1, 5, 100, 2000]), min_size=1, max_size=6), st.sampled_from([False, True])),
-    max_size=10,
+
+class Piece(NamedTuple):
+    """A block to be written, and what is done before it."""
+
+    pads: list[int]
+    """By how much each of its records is longer than it must be."""
+    part: bool
+    levels: int
+    pause_us: int
+    compress: bool
+
+
+pieces = st.lists(
+    st.builds(
+        Piece,
+        st.lists(st.sampled_from([0, 1, 5, 100, 2000]), min_size=1, max_size=6),
+        st.sampled_from([False, False, True]),
+        st.sampled_from([1, 2, 4]),
+        st.sampled_from([0, 0, 1, 10]),
+        st.sampled_from([False, False, True]),
+    ),
+    max_size=12,
 )
-"""Of blocks: by how much each of their records is longer than it must be, and whether they are parts."""
+portions = st.sampled_from([1, 10, 60, 64, 500, 5000, 10**6])
+WANTED: dict[str, Callable[[Entry], bool] | None] = {
+    "all": None,
+    "level 2": lambda entry: entry.level_mask == 2,
+    "none": lambda entry: False,
+}
 
 
-class Stored(NamedTuple):
-    """A run that was written, and the rows that it is known to hold."""
+class Written(NamedTuple):
+    """A run that was written, and what it is known to hold."""
 
     reader: Reader
     extent: Extent
-    rows: list[bytes]
+    blocks: list[tuple[int, list[bytes], int, int]]
+    """First seq, rows, levels, and when it was received."""
 
-    def read(self, seq: int, max_bytes: int) -> tuple[Rows, Position]:
-        return self.reader.read(self.extent, self.reader.locate(self.extent, seq), max_bytes)
+    def rows(self, levels: int = 7) -> dict[int, bytes]:
+        return {
+            seq: data for first, lines, mask, _ in self.blocks if mask & levels for seq, data in enumerate(lines, first)
+        }
 
 
-@settings(max_examples=150, deadline=None)
-@given(lengths, st.data())
-def test_from_any_record_and_in_any_portions_it_is_what_was_stored(
-    tmp_path_factory: pytest.TempPathFactory, lengths: list[tuple[list[int], bool]], data: st.DataObject
-) -> None:
-    with opened(tmp_path_factory.mktemp("run")) as run:
-        written: list[bytes] = []
-        whole = 0
-        for pads, part in lengths:
-            of_block = [row(len(written) + 1 + number, pad) for number, pad in enumerate(pads)]
-            append(run, Append(b"".join(of_block), len(of_block), 1, KEY, 1, part))
-            written += of_block
-            whole = whole if part else len(written)
-        stored = Stored(run.reader, run.extent, written[:whole])
-        seq = data.draw(st.integers(0, whole + 3))
-        max_bytes = data.draw(st.sampled_from([1, 10, 60, 64, 500, 5000, 10**6]))
+@pytest.fixture(scope="module")
+def written_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Piece]], Written]:
+    """Writes pieces to a new run, parts whose last block is missing at the end, some segments compressed."""
 
-        position = stored.reader.locate(stored.extent, seq)
-        seq = min(max(seq, 1), whole + 1)
-        assert position.seq == seq
-        while True:
-            read, position = stored.reader.read(stored.extent, position, max_bytes)
-            assert read.first_seq == seq
-            assert read.data == b"".join(stored.rows[seq - 1 : seq - 1 + read.record_count])
-            assert len(read.data) <= max_bytes or read.record_count == 1
-            if not read.record_count:
-                assert seq == whole + 1
-                break
-            seq = read.next_seq
-            assert position.seq == seq
-            assert stored.reader.read(stored.extent, position, 100) == stored.read(seq, 100)
+    def write(pieces: list[Piece]) -> Written:
+        blocks, whole, seq, time_us = [], 0, 1, TIME_US
+        with opened(tmp_path_factory.mktemp("run")) as run, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(disk, "fsync", lambda fd: None)
+            patch.setattr(disk, "fdatasync", lambda fd: None)
+            for number, piece in enumerate(pieces):
+                lines = [row(seq + at, pad) for at, pad in enumerate(piece.pads)]
+                time_us += piece.pause_us
+                appended = block(seq, len(lines), part=piece.part, levels=piece.levels)
+                append(run, appended._replace(data=b"".join(lines)), now_us=time_us)
+                blocks.append((seq, lines, piece.levels, time_us))
+                seq += len(lines)
+                whole = whole if piece.part else number + 1
+                if piece.compress:
+                    compress_all(run)
+            folder_fd = os.dup(run._folder_fd)
+            return Written(Reader(folder_fd, run._frames), run.extent, blocks[:whole])
+
+    return write
+
+
+def close(written: Written) -> None:
+    os.close(written.reader._folder_fd)
+
+
+class TestAnyRun:
+    """Of plain and compressed segments, mixed."""
+
+    @settings(max_examples=60, deadline=None)
+    @given(pieces, st.data())
+    def test_from_any_record_in_any_portions_it_is_what_was_stored(
+        self, written_in: Callable[[list[Piece]], Written], pieces: list[Piece], data: st.DataObject
+    ) -> None:
+        written = written_in(pieces)
+        try:
+            known = written.rows()
+            seq = data.draw(st.integers(0, len(known) + 3))
+            max_bytes = data.draw(portions)
+            while True:
+                read = written.reader.read(written.extent, seq, max_bytes)
+                seq = min(max(seq, 1), len(known) + 1)
+                assert read.first_seq == seq
+                assert read.data == b"".join(known[at] for at in range(seq, read.next_seq))
+                assert len(read.data) <= max_bytes or read.record_count == 1
+                if not read.record_count:
+                    assert seq == len(known) + 1
+                    break
+                seq = read.next_seq
+        finally:
+            close(written)
+
+    @settings(max_examples=80, deadline=None)
+    @given(pieces, st.data(), st.sampled_from(sorted(WANTED)), st.booleans(), st.sampled_from([1, 3, 65_536]))
+    def test_by_block_either_way_it_is_what_was_wanted(
+        self,
+        written_in: Callable[[list[Piece]], Written],
+        pieces: list[Piece],
+        data: st.DataObject,
+        wanted: str,
+        backward: bool,
+        max_entries: int,
+    ) -> None:
+        written = written_in(pieces)
+        known = written.rows({"all": 7, "level 2": 2, "none": 0}[wanted])
+        head = written.extent.head
+        start = seq = data.draw(st.integers(1, head + 1))
+        max_bytes = data.draw(portions)
+        taken: dict[int, bytes] = {}
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(reader, "MAX_ENTRIES", max_entries)
+                while True:
+                    stored, following = written.reader.blocks(
+                        written.extent, seq, max_bytes, wanted=WANTED[wanted], backward=backward
+                    )
+                    assert len(stored) <= 1 or sum(len(each.rows.data) for each in stored) <= max_bytes
+                    assert len(stored) <= max_entries
+                    lines = lines_of(stored)
+                    assert all(following <= at < seq if backward else seq <= at < following for at in lines)
+                    times = {first: time_us for first, _, _, time_us in written.blocks}
+                    assert all(times.get(each.rows.first_seq, each.time_us) == each.time_us for each in stored)
+                    taken |= lines
+                    if following == seq:
+                        break
+                    seq = following
+        finally:
+            close(written)
+        assert seq == (written.extent.first_seq if backward else head + 1)
+        assert taken == {at: line for at, line in known.items() if (at < start if backward else at >= start)}
+
+    @settings(max_examples=60, deadline=None)
+    @given(pieces, st.integers(-2, 60))
+    def test_by_time_it_is_the_first_block_that_was_received_then_or_later(
+        self, written_in: Callable[[list[Piece]], Written], pieces: list[Piece], after_us: int
+    ) -> None:
+        written = written_in(pieces)
+        try:
+            since = [first for first, _, _, time_us in written.blocks if time_us >= TIME_US + after_us]
+            expected = since[0] if since else written.extent.head + 1
+            assert written.reader.find_time(written.extent, TIME_US + after_us) == expected
+        finally:
+            close(written)
 
 
 @pytest.mark.parametrize("seq", [0, 1, 2, 100])
 def test_a_run_without_records_has_nothing_to_read(tmp_path: Path, seq: int) -> None:
     with opened(tmp_path) as run:
-        position = run.reader.locate(run.extent, seq)
-        assert run.reader.read(run.extent, position, 1000) == (Rows(1, 0, b""), position)
+        empty = run.extent
+        assert run.reader.read(empty, seq, 1000) == Rows(1, 0, b"")
+        assert run.reader.blocks(empty, seq, 1000) == ([], 1)
+        assert run.reader.blocks(empty, seq, 1000, backward=True) == ([], min(seq, 1))
+        assert run.reader.find_time(empty, TIME_US) == 1
         append(run, block(1, 3))
-        assert run.reader.read(run.extent, position, 1000)[0] == Rows(1, 3, rows(1, 3))
+        assert run.reader.read(empty, seq, 1000) == Rows(1, 0, b"")
+        assert run.reader.read(run.extent, 1, 1000) == Rows(1, 3, rows(1, 3))
 
 
-def test_a_place_at_the_end_is_where_new_records_come(tmp_path: Path) -> None:
+def test_behind_the_newest_is_where_new_records_come(tmp_path: Path) -> None:
     """Also when those are in a new segment."""
     with opened(tmp_path) as run:
-        position = run.reader.locate(run.extent, 1)
         for seq in range(1, 20):
             append(run, block(seq, pad=900))
-            read, position = run.reader.read(run.extent, position, 10_000)
-            assert read == Rows(seq, 1, row(seq, 900))
-            assert run.reader.read(run.extent, position, 10_000)[0] == Rows(seq + 1, 0, b"")
+            assert run.reader.read(run.extent, seq, 10_000) == Rows(seq, 1, row(seq, 900))
+            assert run.reader.read(run.extent, seq + 1, 10_000) == Rows(seq + 1, 0, b"")
         assert len(run.extent.segments) > 3
 
 
 def test_a_row_longer_than_a_portion_comes_whole(tmp_path: Path) -> None:
     with opened(tmp_path, StoreConfig()) as run:
-        append(run, Append(row(1) + row(2, 300_000) + row(3), 3, 1, KEY, 1))
-        read, position = run.reader.read(run.extent, run.reader.locate(run.extent, 2), 10)
-        assert read == Rows(2, 1, row(2, 300_000))
-        assert run.reader.read(run.extent, position, 10)[0] == Rows(3, 1, row(3))
+        append(run, block(1, 3)._replace(data=row(1) + row(2, 300_000) + row(3)))
+        assert run.reader.read(run.extent, 2, 10) == Rows(2, 1, row(2, 300_000))
+        assert run.reader.read(run.extent, 3, 10) == Rows(3, 1, row(3))
 
 
 def test_no_more_is_read_than_the_extent_has(tmp_path: Path) -> None:
@@ -103,89 +222,112 @@ def test_no_more_is_read_than_the_extent_has(tmp_path: Path) -> None:
         append(run, block(1, 2))
         extent = run.extent
         append(run, block(3, 2), block(5, pad=5000), block(6))
-        assert run.reader.read(extent, run.reader.locate(extent, 1), 10_000)[0] == Rows(1, 2, rows(1, 2))
-        assert run.reader.locate(extent, 5).seq == 3
-        assert run.reader.read(extent, run.reader.locate(extent, 5), 10_000)[0] == Rows(3, 0, b"")
+        assert run.reader.read(extent, 1, 10_000) == Rows(1, 2, rows(1, 2))
+        assert run.reader.read(extent, 5, 10_000) == Rows(3, 0, b"")
+        assert run.reader.blocks(extent, 100, 10_000, backward=True)[0] == [Stored(Rows(1, 2, rows(1, 2)), TIME_US)]
+
+
+def test_what_is_between_the_segments_of_a_time_is_found(tmp_path: Path) -> None:
+    """Blocks of many segments that were received in one microsecond."""
+    with opened(tmp_path) as run:
+        append(run, *(block(seq, pad=5000) for seq in range(1, 6)), now_us=TIME_US)
+        append(run, *(block(seq, pad=5000) for seq in range(6, 10)), now_us=TIME_US + 1)
+        assert len(run.extent.segments) == 9
+        assert [run.reader.find_time(run.extent, TIME_US + after) for after in (-1, 0, 1, 2)] == [1, 1, 6, 10]
 
 
 def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     with opened(tmp_path) as run:
         append(run, *(block(seq, pad=2000) for seq in range(1, 9)))
+        assert run.sync() is None
         before = open_descriptors()
         read_all(run, 100)
+        compress_all(run)
+        read_blocks(run, 100, backward=True)
+        run.reader.find_time(run.extent, TIME_US)
         assert open_descriptors() == before
 
 
-class TestDamage:
-    """Files that somebody else has changed. What is read is right, or StoreError says that it cannot be."""
+class TestOldExtents:
+    """Who reads by an extent from before sees the rows that it had, or a gap; never others."""
 
-    @pytest.mark.parametrize("number", range(5))
-    def test_records_whose_entry_is_damaged_are_found_in_the_text(self, tmp_path: Path, number: int) -> None:
+    def test_are_read_as_before_when_segments_are_compressed(self, tmp_path: Path) -> None:
         with opened(tmp_path) as run:
-            append(run, *(block(1 + 3 * at, 3) for at in range(5)))
-            index = tmp_path / index_name(1)
-            damaged = bytearray(index.read_bytes())
-            damaged[HEADER_BYTES + number * ENTRY_BYTES + 20] ^= 1
-            index.write_bytes(damaged)
-            for seq in range(1, 16):
-                position = run.reader.locate(run.extent, seq)
-                assert run.reader.read(run.extent, position, 10_000)[0] == Rows(seq, 16 - seq, rows(seq, 16 - seq))
+            append(run, *(block(seq, pad=900) for seq in range(1, 14)))
+            before = run.extent
+            append(run, *(block(seq, pad=900) for seq in range(14, 30)))
+            compress_all(run)
+            assert read_all(run, 3000, before) == rows(1, 13, 900)
 
-    def test_so_they_are_where_an_older_index_is_cut_off(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("compress", [True, False])
+    def test_have_a_gap_where_segments_are_removed(self, tmp_path: Path, compress: bool) -> None:
         with opened(tmp_path) as run:
-            append(run, *(block(1 + 10 * at, 10, pad=100) for at in range(10)))
-            _, second, *_ = run.extent.segments
-            for length in (0, HEADER_BYTES, HEADER_BYTES + 10, HEADER_BYTES + ENTRY_BYTES):
-                os.truncate(tmp_path / index_name(1), length)
-                for seq in range(1, second + 2):
-                    read, _ = run.reader.read(run.extent, run.reader.locate(run.extent, seq), 10)
-                    assert read == Rows(seq, 1, row(seq, 100))
+            append(run, *(block(seq, pad=2000) for seq in range(1, 9)))
+            before = run.extent
+            if compress:
+                compress_all(run)
+            run.drop_before(5, TIME_US)
+            assert run.reader.read(before, 1, 100_000) == Rows(5, 4, rows(5, 4, 2000))
+            stored, seq = run.reader.blocks(before, 9, 100_000, backward=True)
+            assert (list(lines_of(stored)), seq) == ([5, 6, 7, 8], 1)
+            assert run.reader.find_time(before, TIME_US) == 5
+            run.drop_before(9, TIME_US)
+            assert run.reader.read(before, 1, 100_000) == Rows(9, 0, b"")
+            append(run, block(9))
+            assert run.reader.read(before, 1, 100_000) == Rows(9, 0, b"")
+            assert run.reader.read(run.extent, 1, 100_000) == Rows(9, 1, row(9))
 
-    @pytest.mark.parametrize("length", [0, 30, len(row(1)) + 5])
-    def test_a_newest_segment_that_was_cut_off_is_an_error(self, tmp_path: Path, length: int) -> None:
+    @pytest.mark.parametrize("compress", [True, False])
+    @pytest.mark.parametrize("backward", [True, False])
+    def test_may_change_at_any_file_that_is_opened(self, tmp_path: Path, compress: bool, backward: bool) -> None:
+        """Segments are compressed, or removed, between any two openings of files by one who reads."""
+        for number in range(9):
+            with opened(tmp_path / str(number)) as run, pytest.MonkeyPatch.context() as patch:
+                append(run, *(block(seq, pad=2000) for seq in range(1, 9)))
+                known = {seq: row(seq, 2000) for seq in range(1, 9)}
+                real_open, left = os.open, number
+
+                def open_late(
+                    path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None, run: object = run
+                ) -> int:
+                    nonlocal left
+                    left -= 1
+                    if left == 0:
+                        compress_all(run) if compress else run.drop_before(7, TIME_US)  # type: ignore[attr-defined]
+                    return real_open(path, flags, mode, dir_fd=dir_fd)
+
+                patch.setattr(os, "open", open_late)
+                found = read_blocks(run, backward=backward)
+                assert found.items() <= known.items()
+                assert {7, 8} <= found.keys()
+                if compress:
+                    assert found == known
+
+
+class TestFiles:
+    def test_an_index_that_is_gone_is_an_error(self, tmp_path: Path) -> None:
         with opened(tmp_path) as run:
             append(run, block(1, 3))
-            os.truncate(tmp_path / segment_name(1), length)
-            whole = length // len(row(1))
-            position = run.reader.locate(run.extent, 1)
-            if whole:
-                read, position = run.reader.read(run.extent, position, 10_000)
-                assert read == Rows(1, whole, rows(1, whole))
-            with pytest.raises(StoreError, match=f"cannot read {segment_name(1)}: it is shorter than what was stored"):
-                run.reader.read(run.extent, position, 10_000)
-
-    def test_an_older_one_that_was_cut_off_within_a_row_is_an_error(self, tmp_path: Path) -> None:
-        with opened(tmp_path) as run:
-            append(run, block(1, 3, pad=2000), block(4))
-            os.truncate(tmp_path / segment_name(1), len(rows(1, 2, 2000)) + 10)
-            read, position = run.reader.read(run.extent, run.reader.locate(run.extent, 1), 10_000)
-            assert read == Rows(1, 2, rows(1, 2, 2000))
-            with pytest.raises(StoreError, match="shorter"):
-                run.reader.read(run.extent, position, 10_000)
-
-    def test_one_that_was_cut_off_between_rows_leaves_a_gap_and_no_wrong_numbers(self, tmp_path: Path) -> None:
-        with opened(tmp_path) as run:
-            append(run, block(1, 3, pad=2000), block(4))
-            os.truncate(tmp_path / segment_name(1), len(row(1, 2000)))
-            for seq in (2, 3):
-                position = run.reader.locate(run.extent, seq)
-                assert run.reader.read(run.extent, position, 10_000)[0] == Rows(4, 1, row(4))
-
-    @pytest.mark.parametrize("name", [segment_name(1), index_name(1)])
-    def test_a_file_that_is_gone_is_an_error(self, tmp_path: Path, name: str) -> None:
-        with opened(tmp_path) as run:
-            append(run, block(1, 3))
-            (tmp_path / name).rename(tmp_path / "moved")
+            (tmp_path / index_name(1)).rename(tmp_path / "moved")
             before = open_descriptors()
-            with pytest.raises(StoreError, match=f"cannot open {name}: No such file"):
-                run.reader.locate(run.extent, 2)
+            with pytest.raises(StoreError, match=f"cannot open {index_name(1)}: No such file"):
+                run.reader.read(run.extent, 2, 1000)
             assert open_descriptors() == before
+
+    @pytest.mark.parametrize("compress", [True, False])
+    def test_a_text_that_is_gone_is_a_gap(self, tmp_path: Path, compress: bool) -> None:
+        with opened(tmp_path) as run:
+            append(run, *(block(seq, pad=5000) for seq in range(1, 4)))
+            if compress:
+                compress_all(run)
+            (tmp_path / (compressed_name if compress else segment_name)(2)).unlink()
+            assert list(read_blocks(run)) == list(read_blocks(run, backward=True)) == [1, 3]
 
     @pytest.mark.parametrize("name", [segment_name(1), index_name(1)])
     def test_a_link_in_its_place_is_not_followed(self, tmp_path: Path, name: str) -> None:
-        with opened(tmp_path) as run:
+        with opened(tmp_path, SMALL) as run:
             append(run, block(1, 3), now_us=TIME_US)
             (tmp_path / name).rename(tmp_path / "moved")
             (tmp_path / name).symlink_to("moved")
             with pytest.raises(StoreError, match=f"cannot open {name}"):
-                run.reader.locate(run.extent, 2)
+                run.reader.read(run.extent, 2, 1000)

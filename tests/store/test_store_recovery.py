@@ -1,7 +1,8 @@
 """Opening what a process left that was killed, or what else befell the files.
 
 The main tests cut the files of a small run at every byte, and stop at every step of the mending, and say of each what
-must be there then: every record whose entry and bytes are whole, and nothing of any other but in `.torn`.
+must be there then: every record whose entry and bytes are whole, and nothing of any other but in `.torn`. What befell
+one bit is in test_store_damage.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from store_helpers import (
     copied,
     entries,
     every_state,
+    flip,
+    folder_fd,
     full_disk,
     open_descriptors,
     open_run,
@@ -35,10 +38,10 @@ from store_helpers import (
 from logd.config import StoreConfig
 from logd.errors import StoreError
 from logd.record import Severity
-from logd.store import Append, Extent
+from logd.store import Extent
 from logd.store.index import ENTRY_BYTES, HEADER_BYTES, Entry, Header, Index, Kind
-from logd.store.recovery import recover
-from logd.store.segment import index_name, segment_name
+from logd.store.recovery import Found, find_end, mend
+from logd.store.segment import Mark, index_name, segment_name
 
 DATA, INDEX = segment_name(1), index_name(1)
 APPENDS = [block(1, 2), block(3), block(4, part=True, batch=6), block(5, 2, batch=6), block(7)]
@@ -74,30 +77,38 @@ def sound_blocks(data_bytes: int, index_bytes: int) -> int:
     return number - (number > 0 and APPENDS[number - 1].part)
 
 
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def check_recovered(folder: Path, data_bytes: int, index_bytes: int) -> None:
     """The run in a folder, which has so much left of its files, opens with what it must have and goes on."""
     lost_index = index_bytes < HEADER_BYTES
     if lost_index:
         end = TEXT.rfind(b"\n", 0, data_bytes) + 1
+        number = int(end > 0)
     else:
         number = sound_blocks(data_bytes, index_bytes)
         end = ENDS[number - 1] if number else 0
     head = TEXT[:end].count(b"\n")
     torn = TEXT[end:data_bytes]
+    generation = 1 + lost_index + bool(torn)
+    before = files_of(folder)
     with opened(folder) as run:
         assert run.torn_bytes == len(torn)
-        assert torn_of(folder) == torn
-        assert run.extent == Extent((1,), end, head, 1 + bool(torn))
-        assert read_all(run) == TEXT[:end] == text_of(folder)
+        assert run.extent == Extent((1,), end, number, head, generation)
+        assert read_all(run) == TEXT[:end]
         assert run.last_batch(KEY) == (0 if lost_index or not head else APPENDS[number - 1].batch)
+        assert lost_index or files_of(folder) == before
         append(run, block(head + 1, 2), now_us=TIME_US + 1)
-        assert read_all(run) == TEXT[:end] + rows(head + 1, 2)
+        assert run.torn_bytes == 0
+        assert read_all(run) == text_of(folder) == TEXT[:end] + rows(head + 1, 2)
+    assert torn_of(folder) == torn
     with opened(folder) as run:
         assert run.torn_bytes == 0
-        assert run.extent.generation == 1 + bool(torn)
+        assert run.extent.generation == generation
         assert read_all(run) == TEXT[:end] + rows(head + 1, 2)
         assert run.last_batch(KEY) == head + 2
-    assert torn_of(folder) == torn
 
 
 class TestEveryTruncation:
@@ -136,17 +147,20 @@ class TestEveryStop:
     ) -> None:
         folder = cut_copy(small_runs[False], tmp_path / "run", data_bytes=data_bytes)
         number = sound_blocks(data_bytes, 10_000)
-        torn = TEXT[ENDS[number - 1] : data_bytes]
-        with every_state(folder, tmp_path / "states") as states:
-            open_run(folder).close()
-        assert len(states) >= (4 if torn else 1)
+        stored, torn = TEXT[: ENDS[number - 1]], TEXT[ENDS[number - 1] : data_bytes]
+        head = stored.count(b"\n")
+        with folder_fd(folder) as fd, every_state(folder, tmp_path / "states") as states:
+            mend(fd, find_end(fd, 1))
+        assert len(states) >= (5 if torn else 1)
         for state in states:
             with opened(state) as run:
-                assert read_all(run) == TEXT[: ENDS[number - 1]]
+                assert read_all(run) == stored
                 assert (run.extent.generation > 1) == bool(torn)
                 assert run.last_batch(KEY) == APPENDS[number - 1].batch
+                append(run, block(head + 1))
+                assert read_all(run) == text_of(state) == stored + row(head + 1)
             assert torn_of(state).endswith(torn)
-            assert len(blocks_in(state)) == number
+            assert len(blocks_in(state)) == number + 1
 
     @pytest.mark.parametrize("data_bytes", [len(TEXT), len(TEXT) - 1])
     def test_amid_the_making_of_an_index(self, tmp_path: Path, small_runs: dict[bool, Path], data_bytes: int) -> None:
@@ -154,36 +168,55 @@ class TestEveryStop:
         (folder / INDEX).unlink()
         with every_state(folder, tmp_path / "states") as states:
             open_run(folder).close()
-        assert len(states) >= 3
+        assert len(states) >= 4
         end = TEXT.rfind(b"\n", 0, data_bytes) + 1
         for state in states:
             with opened(state) as run:
                 assert read_all(run) == TEXT[:end]
-            assert torn_of(state).endswith(TEXT[end:data_bytes])
+                assert run.torn_bytes == data_bytes - end
 
     def test_amid_the_making_of_an_index_on_a_full_disk(self, tmp_path: Path) -> None:
         (tmp_path / DATA).write_bytes(rows(1, 6000))
+        before = open_descriptors()
         for room_bytes in (0, HEADER_BYTES - 1, HEADER_BYTES, HEADER_BYTES + 1, HEADER_BYTES + ENTRY_BYTES):
-            with full_disk(room_bytes), pytest.raises(StoreError, match="No space left"):
+            with full_disk(room_bytes), pytest.raises(StoreError, match=f"cannot write {INDEX}: No space left"):
                 open_run(tmp_path)
+        assert open_descriptors() == before
         with opened(tmp_path) as run:
             assert (run.extent.head, run.torn_bytes) == (6000, 0)
 
-    def test_where_the_disk_is_full_it_is_done_when_there_is_room(
-        self, tmp_path: Path, small_runs: dict[bool, Path]
+
+class TestFullDisk:
+    @pytest.mark.parametrize("read_only", [True, False])
+    @pytest.mark.parametrize("room_bytes", [0, 20, 47])
+    def test_a_torn_run_is_read_and_mended_when_there_is_room(
+        self, tmp_path: Path, small_runs: dict[bool, Path], room_bytes: int, read_only: bool
     ) -> None:
         folder = cut_copy(small_runs[False], tmp_path / "run", data_bytes=len(TEXT) - 1)
-        before = open_descriptors()
-        with full_disk(), pytest.raises(StoreError, match=f"cannot recover {DATA}: No space left"):
-            open_run(folder)
-        assert open_descriptors() == before
+        before, torn = open_descriptors(), TEXT[ENDS[3] : -1]
+        with opened(folder) as run, full_disk(room_bytes, read_only=read_only) as small:
+            for _ in range(3):
+                with pytest.raises(StoreError, match=r"cannot (mend|write) .*: (No space left|Read-only)"):
+                    run.append([block(7)], TIME_US)
+                assert read_all(run) == TEXT[: ENDS[3]]
+                assert run.torn_bytes == len(torn)
+            with opened(folder) as another:
+                assert read_all(another) == TEXT[: ENDS[3]]
+            small.room_bytes = 10_000
+            if not read_only:
+                append(run, block(7, 3))
+        if read_only:
+            with opened(folder) as run:
+                append(run, block(7, 3))
         with opened(folder) as run:
-            assert read_all(run) == TEXT[: ENDS[3]]
+            assert read_all(run) == TEXT[: ENDS[3]] + rows(7, 3)
+        assert torn_of(folder).endswith(torn)
+        assert open_descriptors() == before
 
 
 class TestDamage:
     @pytest.mark.parametrize("number", range(len(APPENDS)))
-    @pytest.mark.parametrize("at", [0, 30, 63])
+    @pytest.mark.parametrize("at", [0, 30, 79])
     def test_of_the_newest_entries_is_cut_off(
         self, tmp_path: Path, small_runs: dict[bool, Path], number: int, at: int
     ) -> None:
@@ -198,11 +231,11 @@ class TestDamage:
     def test_of_the_newest_blocks_bytes_is_cut_off(self, tmp_path: Path, small_runs: dict[bool, Path]) -> None:
         for at in range(ENDS[3], len(TEXT), 5):
             folder = copied(small_runs[False], tmp_path / str(at))
-            damaged = bytearray(TEXT)
-            damaged[at] ^= 1
-            (folder / DATA).write_bytes(damaged)
+            flip(folder / DATA, at)
+            damaged = (folder / DATA).read_bytes()
             with opened(folder) as run:
-                assert run.extent == Extent((1,), ENDS[3], 6, 2)
+                assert run.extent == Extent((1,), ENDS[3], 4, 6, 2)
+                append(run, block(7))
             assert torn_of(folder) == damaged[ENDS[3] :]
 
     @pytest.mark.parametrize("closed", [True, False])
@@ -214,8 +247,10 @@ class TestDamage:
         (folder / DATA).write_bytes(TEXT + junk)
         with opened(folder) as run:
             assert run.torn_bytes == len(junk)
-            assert run.extent == Extent((1,), len(TEXT), 7, 2)
+            assert run.extent == Extent((1,), len(TEXT), 5, 7, 2)
+            append(run, block(8))
         assert torn_of(folder) == junk
+        assert text_of(folder) == rows(1, 8)
 
     def test_what_is_torn_off_again_is_put_behind_what_was(self, tmp_path: Path) -> None:
         for number in range(3):
@@ -227,6 +262,7 @@ class TestDamage:
         with opened(tmp_path) as run:
             assert run.extent.generation == 4
             assert read_all(run) == rows(1, 3)
+            append(run, block(4))
         assert torn_of(tmp_path) == b"torn 0\ntorn 1\ntorn 2\n"
 
     def test_a_new_segment_has_the_generation_of_the_one_before(self, tmp_path: Path) -> None:
@@ -236,7 +272,7 @@ class TestDamage:
             file.write(b"torn")
         with opened(tmp_path) as run:
             append(run, block(2), block(3))
-            assert run.extent == Extent((1, 2), len(rows(2, 2)), 3, 2)
+            assert run.extent == Extent((1, 2), len(rows(2, 2)), 2, 3, 2)
         with opened(tmp_path) as run:
             assert run.extent.generation == 2
 
@@ -254,20 +290,21 @@ class TestLostIndex:
         folder = copied(small_runs[True], tmp_path / "run")
         (folder / INDEX).unlink()
         with opened(folder) as run:
-            assert (run.torn_bytes, run.extent) == (0, Extent((1,), len(TEXT), 7, 1))
+            assert (run.torn_bytes, run.extent) == (0, Extent((1,), len(TEXT), 1, 7, 2))
             assert read_all(run) == TEXT
             assert run.last_batch(KEY) == 0
             append(run, block(8))
-        everything = [entry.time_us for entry in blocks_in(folder)]
-        assert everything == [TIME_US + 1, TIME_US + 1]
-        assert blocks_in(folder)[0].level_mask == sum(severity.mask_bit for severity in Severity)
+        rebuilt, added = blocks_in(folder)
+        assert (rebuilt.time_us, added.time_us) == (TIME_US + 1, TIME_US + 1)
+        assert (rebuilt.oldest_us, rebuilt.newest_us) == (TIME_US + 1, TIME_US + 7)
+        assert rebuilt.level_mask == sum(severity.mask_bit for severity in Severity)
 
     @pytest.mark.parametrize("index", [b"", b"junk", bytes(1000), Header(9, 5, 0).pack(), b"logdidx1" + bytes(56)])
     def test_so_is_one_that_is_another_file(self, tmp_path: Path, small_runs: dict[bool, Path], index: bytes) -> None:
         folder = copied(small_runs[True], tmp_path / "run")
         (folder / INDEX).write_bytes(index)
         with opened(folder) as run:
-            assert (run.torn_bytes, run.extent) == (0, Extent((1,), len(TEXT), 7, 1))
+            assert (run.torn_bytes, run.extent) == (0, Extent((1,), len(TEXT), 1, 7, 2))
 
     def test_so_is_that_of_an_older_segment(self, tmp_path: Path) -> None:
         with opened(tmp_path) as run:
@@ -278,8 +315,7 @@ class TestLostIndex:
             (tmp_path / index_name(first_seq)).unlink()
         with opened(tmp_path) as run:
             for seq in range(1, 17):
-                read, _ = run.reader.read(run.extent, run.reader.locate(run.extent, seq), 10)
-                assert read == (seq, 1, row(seq, 1000))
+                assert run.reader.read(run.extent, seq, 10) == (seq, 1, row(seq, 1000))
             assert run.last_batch(KEY) == 16
             append(run, block(17))
             assert read_all(run) == rows(1, 16, 1000) + row(17)
@@ -288,10 +324,9 @@ class TestLostIndex:
         text = rows(1, 12_000) + row(12_001, 700_000) + rows(12_002, 10_000)
         (tmp_path / DATA).write_bytes(text + b'{"half":')
         with opened(tmp_path, StoreConfig()) as run:
-            assert run.extent == Extent((1,), len(text), 22_001, 2)
+            assert run.extent == Extent((1,), len(text), len(entries(tmp_path)), 22_001, 3)
             for seq in (1, 2, 9000, 12_000, 12_001, 12_002, 20_000, 22_001):
-                read, _ = run.reader.read(run.extent, run.reader.locate(run.extent, seq), 10)
-                assert read == (seq, 1, row(seq, 700_000 if seq == 12_001 else 0))
+                assert run.reader.read(run.extent, seq, 10) == (seq, 1, row(seq, 700_000 if seq == 12_001 else 0))
         found = blocks_in(tmp_path)
         assert len(found) >= 5
         assert sum(entry.length > 256 * 1024 for entry in found) == 1
@@ -312,7 +347,8 @@ class TestLostIndex:
         with opened(tmp_path) as run:
             assert run.extent.head == 1
         (stored,) = blocks_in(tmp_path)
-        assert stored.time_us in ({0} if b'"time"' in first_row and b" " not in first_row else {1_600_000_000_123_456})
+        assert stored.time_us == 1_600_000_000_123_456
+        assert (stored.oldest_us, stored.newest_us) == (0, 2**63)
 
     def test_of_rows_from_the_future_has_no_later_time_than_the_file(self, tmp_path: Path) -> None:
         (tmp_path / DATA).write_bytes(b'{"time":"9999-01-01T00:00:00.000000Z","msg":"a client said so"}\n')
@@ -324,8 +360,8 @@ class TestLostIndex:
     def test_of_an_empty_segment_is_empty(self, tmp_path: Path) -> None:
         (tmp_path / DATA).touch()
         with opened(tmp_path) as run:
-            assert (run.torn_bytes, run.extent) == (0, Extent((1,), 0, 0, 1))
-            append(run, Append(row(1), 1, 1, KEY, 1))
+            assert (run.torn_bytes, run.extent) == (0, Extent((1,), 0, 0, 0, 2))
+            append(run, block(1))
             assert read_all(run) == row(1)
 
 
@@ -358,34 +394,32 @@ class TestLinks:
         folder = cut_copy(small_runs[False], tmp_path / "run", data_bytes=len(TEXT) - 1)
         (folder / (DATA + ".torn")).symlink_to(tmp_path / "outside")
         before = {name: (folder / name).read_bytes() for name in (DATA, INDEX)}
-        with pytest.raises(StoreError, match=r"cannot open .*\.torn"):
-            open_run(folder)
+        with opened(folder) as run:
+            assert read_all(run) == TEXT[: ENDS[3]]
+            with pytest.raises(StoreError, match=r"cannot open .*\.torn"):
+                run.append([block(7)], TIME_US)
         assert {name: (folder / name).read_bytes() for name in (DATA, INDEX)} == before
         assert not (tmp_path / "outside").exists()
 
 
 def test_where_a_segment_ends_is_said(tmp_path: Path, small_runs: dict[bool, Path]) -> None:
     folder = copied(small_runs[True], tmp_path / "run")
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        assert recover(fd, 1) == (Header(1, 1, TIME_US), len(TEXT), len(APPENDS), 8, TIME_US, 0)
+    with folder_fd(folder) as fd:
+        assert find_end(fd, 1) == Found(Header(1, 1, TIME_US), Mark(len(TEXT), len(APPENDS), 8), TIME_US)
         os.truncate(folder / DATA, ENDS[0] - 1)
-        torn = ENDS[0] - 1
-        assert recover(fd, 1) == (Header(2, 1, TIME_US), 0, 0, 1, TIME_US, torn)
-        index_fd = os.open(folder / INDEX, os.O_RDONLY)
-        assert (Index(index_fd).header(), len(Index(index_fd))) == (Header(2, 1, TIME_US), 0)
-        os.close(index_fd)
-    finally:
-        os.close(fd)
+        found = Found(Header(2, 1, TIME_US), Mark(0, 0, 1), TIME_US, torn_bytes=ENDS[0] - 1, clean=False)
+        assert find_end(fd, 1) == found == find_end(fd, 1)
+        mend(fd, found)
+        assert find_end(fd, 1) == found._replace(torn_bytes=0)
+    assert (folder / DATA).read_bytes() == b""
+    assert (folder / INDEX).read_bytes() == Header(2, 1, TIME_US).pack()
 
 
 def test_a_block_is_found_by_time_in_an_index_that_was_made_again(tmp_path: Path) -> None:
-    (tmp_path / DATA).write_bytes(rows(1, 6000))
-    with opened(tmp_path, StoreConfig()):
-        fd = os.open(tmp_path / INDEX, os.O_RDONLY)
-        try:
-            entry = Index(fd).find_time(TIME_US + 5900)
-            assert isinstance(entry, Entry)
-            assert entry.first_seq <= 5900 < entry.next_seq
-        finally:
-            os.close(fd)
+    (tmp_path / DATA).write_bytes(rows(1, 12_000))
+    with opened(tmp_path, StoreConfig()) as run:
+        begins = [entry.first_seq for entry in entries(tmp_path)]
+        assert len(begins) == 3
+        for seq in begins:
+            assert run.reader.find_time(run.extent, TIME_US + seq) == seq
+        assert run.reader.find_time(run.extent, TIME_US + 12_001) == 12_001

@@ -1,4 +1,4 @@
-"""One segment: names, writes that come short, and failures after which nothing of what failed is stored."""
+"""One segment: names, and failures after which nothing of what failed is stored."""
 
 from __future__ import annotations
 
@@ -12,42 +12,33 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_helpers import KEY, TIME_US, entries, full_disk, open_descriptors, rows
+from store_helpers import KEY, TIME_US, entries, failing, folder_fd, full_disk, open_descriptors, rows
 
 from logd.errors import StoreError
+from logd.store import disk
 from logd.store.index import ENTRY_BYTES, HEADER_BYTES, Entry, Header, Kind
 from logd.store.segment import (
+    Mark,
     SegmentWriter,
+    compressed_name,
     first_seqs,
     index_name,
     open_in,
     segment_name,
     store_errors,
-    write_at,
 )
 
 HEADER = Header(2, 1, TIME_US)
 
 
 @contextmanager
-def folder_fd(folder: Path) -> Iterator[int]:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
-@contextmanager
-def writer_in(
-    folder: Path, *, created: bool = True, size_bytes: int = 0, entry_count: int = 0
-) -> Iterator[SegmentWriter]:
+def writer_in(folder: Path, end: Mark | None = None) -> Iterator[SegmentWriter]:
     with folder_fd(folder) as fd:
-        writer = SegmentWriter(fd, HEADER, size_bytes=size_bytes, entry_count=entry_count, create=created)
+        writer = SegmentWriter(fd, HEADER, end)
     try:
         yield writer
     finally:
-        writer.abandon()
+        writer.close()
 
 
 def some_entries(first_seq: int, counts: list[int], offset: int) -> tuple[list[bytes], list[Entry]]:
@@ -55,7 +46,7 @@ def some_entries(first_seq: int, counts: list[int], offset: int) -> tuple[list[b
     blocks, found = [], []
     for count in counts:
         blocks.append(rows(first_seq, count))
-        found.append(Entry(offset, len(blocks[-1]), count, first_seq, TIME_US, KEY, 1, 0, 1))
+        found.append(Entry(offset, len(blocks[-1]), count, first_seq, TIME_US, KEY, 1, 0, 1, Kind.BLOCK, 2, 3))
         first_seq, offset = found[-1].next_seq, found[-1].end
     return blocks, found
 
@@ -71,11 +62,13 @@ def index_of(folder: Path) -> bytes:
 class TestNames:
     def test_are_by_the_first_seq_in_twenty_digits(self) -> None:
         assert segment_name(1) == "00000000000000000001.jsonl"
+        assert compressed_name(1) == "00000000000000000001.jsonl.zst"
         assert index_name(18_446_744_073_709_551_615) == "18446744073709551615.idx"
 
-    @given(st.lists(st.integers(0, 2**64 - 1), unique=True))
-    def test_are_read_back_in_order(self, seqs: list[int]) -> None:
-        names = [name(seq) for seq in seqs for name in (segment_name, index_name)]
+    @given(st.lists(st.integers(0, 2**64 - 1), unique=True), st.sampled_from([(0,), (1,), (0, 1)]))
+    def test_are_read_back_in_order(self, seqs: list[int], forms: tuple[int, ...]) -> None:
+        texts = [(segment_name, compressed_name)[form] for form in forms]
+        names = [name(seq) for seq in seqs for name in (index_name, *texts)]
         assert first_seqs(names) == sorted(seqs)
         assert sorted(map(segment_name, seqs)) == list(map(segment_name, sorted(seqs)))
 
@@ -83,7 +76,8 @@ class TestNames:
         "name",
         [
             *("", ".jsonl", "1.jsonl", "0000000000000000001.jsonl", "000000000000000000001.jsonl"),
-            *(segment_name(1) + ".torn", segment_name(1) + ".zst", index_name(1), "+0000000000000000001.jsonl"),
+            *(segment_name(1) + ".torn", segment_name(1) + ".new", compressed_name(1) + ".new", index_name(1)),
+            *("00000000000000000001.bak.jsonl", "00000000000000000001.zst.jsonl", "+0000000000000000001.jsonl"),
             *("0000_0000_0000_00001.jsonl", " 0000000000000000001.jsonl", "-0000000000000000001.jsonl"),
             *("²" * 20 + ".jsonl", "٣" * 20 + ".jsonl"),
         ],
@@ -123,44 +117,6 @@ class TestErrors:
         os.close(opened)
 
 
-class TestWriteAt:
-    @given(
-        st.lists(st.binary(max_size=20), max_size=30),
-        st.integers(0, 50),
-        st.lists(st.integers(1, 30), min_size=1, max_size=5),
-    )
-    def test_writes_all_however_few_bytes_a_call_takes(
-        self, tmp_path_factory: pytest.TempPathFactory, buffers: list[bytes], offset: int, takes: list[int]
-    ) -> None:
-        calls = 0
-
-        def pwritev(fd: int, views: Sequence[bytes], at: int) -> int:
-            nonlocal calls
-            calls += 1
-            return os.pwrite(fd, b"".join(views)[: takes[calls % len(takes)]], at)
-
-        path = tmp_path_factory.mktemp("write") / "file"
-        fd = os.open(path, os.O_RDWR | os.O_CREAT)
-        try:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(os, "pwritev", pwritev)
-                write_at(fd, buffers, offset)
-        finally:
-            os.close(fd)
-        data = b"".join(buffers)
-        assert path.read_bytes() == (bytes(offset) + data if data else b"")
-
-    @pytest.mark.parametrize("count", [0, 1, 511, 512, 513, 5000])
-    def test_writes_any_number_of_buffers(self, tmp_path: Path, count: int) -> None:
-        buffers = [b"%d\n" % number for number in range(count)]
-        fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
-        try:
-            write_at(fd, buffers, 0)
-        finally:
-            os.close(fd)
-        assert (tmp_path / "file").read_bytes() == b"".join(buffers)
-
-
 class TestCreation:
     def test_makes_an_index_with_a_header_and_an_empty_text(self, tmp_path: Path) -> None:
         with writer_in(tmp_path):
@@ -194,7 +150,7 @@ class TestCreation:
         assert not (tmp_path / "target").exists()
 
     def test_of_one_that_is_there_is_not_asked_for(self, tmp_path: Path) -> None:
-        with pytest.raises(StoreError, match="No such file"), writer_in(tmp_path, created=False):
+        with pytest.raises(StoreError, match="No such file"), writer_in(tmp_path, Mark(0, 0, 1)):
             pass
         assert os.listdir(tmp_path) == []
 
@@ -204,9 +160,9 @@ class TestAppend:
         with writer_in(tmp_path) as writer:
             blocks, first = some_entries(1, [2, 1], 0)
             writer.append(blocks, first)
-            more, second = some_entries(4, [5], writer.size_bytes)
+            more, second = some_entries(4, [5], writer.end.size_bytes)
             writer.append(more, second)
-            assert writer.size_bytes == len(rows(1, 8))
+            assert writer.end == Mark(len(rows(1, 8)), 3, 9)
         assert data_of(tmp_path) == rows(1, 8)
         assert entries(tmp_path) == first + second
 
@@ -214,8 +170,8 @@ class TestAppend:
         with writer_in(tmp_path) as writer:
             blocks, first = some_entries(1, [2], 0)
             writer.append(blocks, first)
-        with writer_in(tmp_path, created=False, size_bytes=first[-1].end, entry_count=1) as writer:
-            more, second = some_entries(3, [1], writer.size_bytes)
+        with writer_in(tmp_path, Mark(first[-1].end, 1, 3)) as writer:
+            more, second = some_entries(3, [1], writer.end.size_bytes)
             writer.append(more, second)
         assert data_of(tmp_path) == rows(1, 3)
         assert entries(tmp_path) == first + second
@@ -231,51 +187,124 @@ class TestAppend:
                 with full_disk(room_bytes, read_only=read_only), pytest.raises(StoreError) as caught:
                     writer.append(more, second)
                 assert caught.value.errno == errno.ENOSPC
-                assert writer.size_bytes == first[-1].end
+                assert writer.end == Mark(first[-1].end, 1, 2)
                 if not read_only:
                     assert data_of(tmp_path) == blocks[0]
                     assert entries(tmp_path) == first
-                other, third = some_entries(2, [3, 1], writer.size_bytes)
+                other, third = some_entries(2, [1], writer.end.size_bytes)
                 writer.append(other, third)
-            assert data_of(tmp_path) == rows(1, 5)
-            assert entries(tmp_path) == first + third
+                assert data_of(tmp_path) == rows(1, 2)
+                assert entries(tmp_path) == first + third
             (tmp_path / segment_name(1)).unlink()
+
+    def test_what_failed_is_cut_off_before_the_next_is_written(self, tmp_path: Path) -> None:
+        """Entries of a longer write would stand behind those of a shorter one, and pass for stored."""
+        with writer_in(tmp_path) as writer:
+            more, entries_of_more = some_entries(1, [1, 1, 1], 0)
+            with full_disk(len(rows(1, 3)) + 2 * ENTRY_BYTES, read_only=True), pytest.raises(StoreError):
+                writer.append(more, entries_of_more)
+            assert len(entries(tmp_path)) == 2
+            with full_disk(10_000, read_only=True), pytest.raises(StoreError, match="Read-only"):
+                writer.append(*some_entries(1, [1], 0))
+            assert data_of(tmp_path) == rows(1, 3)
+            writer.append(*some_entries(1, [1], 0))
+            assert len(entries(tmp_path)) == 1
 
     def test_of_many_blocks_is_one_write_and_one_of_their_entries(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with writer_in(tmp_path) as writer:
-            calls, pwritev = [], os.pwritev
+            calls, pwritev = [], disk.pwritev
 
             def counting(fd: int, views: Sequence[bytes], offset: int) -> int:
                 calls.append(len(views))
                 return pwritev(fd, views, offset)
 
-            monkeypatch.setattr(os, "pwritev", counting)
+            monkeypatch.setattr(disk, "pwritev", counting)
             writer.append(*some_entries(1, [1] * 100, 0))
             assert calls == [100, 1]
 
 
-class TestClose:
+class TestSeal:
     def test_marks_the_end(self, tmp_path: Path) -> None:
         before = open_descriptors()
-        with folder_fd(tmp_path) as fd:
-            writer = SegmentWriter(fd, HEADER)
         blocks, stored = some_entries(1, [3], 0)
-        writer.append(blocks, stored)
-        writer.close(4, TIME_US + 5)
-        assert entries(tmp_path) == [*stored, Entry(len(blocks[0]), 0, 0, 4, TIME_US + 5, 0, 0, 0, 0, Kind.CLOSE)]
+        with writer_in(tmp_path) as writer:
+            writer.append(blocks, stored)
+            writer.seal(TIME_US + 5)
+        mark = Entry(len(blocks[0]), 0, 0, 4, TIME_US + 5, 0, 0, 0, 0, Kind.CLOSE, 0, 0)
+        assert entries(tmp_path) == [*stored, mark]
         assert open_descriptors() == before
 
     @pytest.mark.parametrize("room_bytes", [0, 30])
     def test_on_a_full_disk_leaves_it_unmarked(self, tmp_path: Path, room_bytes: int) -> None:
-        before = open_descriptors()
-        with folder_fd(tmp_path) as fd:
-            writer = SegmentWriter(fd, HEADER)
         blocks, stored = some_entries(1, [3], 0)
-        writer.append(blocks, stored)
-        with full_disk(room_bytes):
-            writer.close(4, TIME_US)
+        with writer_in(tmp_path) as writer:
+            writer.append(blocks, stored)
+            with full_disk(room_bytes):
+                writer.seal(TIME_US)
         assert entries(tmp_path) == stored
         assert len(index_of(tmp_path)) == HEADER_BYTES + ENTRY_BYTES
+
+    def test_where_what_failed_cannot_be_cut_off_leaves_it_unmarked(self, tmp_path: Path) -> None:
+        """With a mark in place of its first entry, the others would follow on nothing."""
+        with writer_in(tmp_path) as writer:
+            blocks, unstored = some_entries(1, [1, 1, 1], 0)
+            with full_disk(len(rows(1, 3)) + 2 * ENTRY_BYTES, read_only=True), pytest.raises(StoreError):
+                writer.append(blocks, unstored)
+            with full_disk(10_000, read_only=True):
+                writer.seal(TIME_US)
+        assert entries(tmp_path) == unstored[:2]
+
+
+class TestUnsynced:
+    def test_is_what_was_stored_since(self, tmp_path: Path) -> None:
+        with writer_in(tmp_path) as writer:
+            blocks, first = some_entries(1, [2, 1], 0)
+            assert writer.unsynced() == (b"", [])
+            writer.append(blocks, first)
+            assert writer.unsynced() == (rows(1, 3), first)
+            writer.synced = writer.end
+            assert writer.unsynced() == (b"", [])
+            more, _ = some_entries(4, [5, 1], 0)
+            writer.append(more, some_entries(4, [5, 1], writer.end.size_bytes)[1])
+            assert writer.unsynced() == (rows(4, 6), some_entries(4, [5, 1], 0)[1])
+
+    def test_is_read_however_little_the_system_reads_at_once(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pread = os.pread
+        with writer_in(tmp_path) as writer:
+            blocks, first = some_entries(1, [50], 0)
+            writer.append(blocks, first)
+            index_bytes = len(first) * ENTRY_BYTES
+            monkeypatch.setattr(os, "pread", lambda fd, length, at: pread(fd, min(length, index_bytes), at))
+            assert writer.unsynced() == (rows(1, 50), first)
+
+    def test_descriptors_for_another_thread_are_of_the_same_files(self, tmp_path: Path) -> None:
+        before = open_descriptors()
+        with writer_in(tmp_path) as writer:
+            data_fd, index_fd = writer.duplicates()
+        assert os.fstat(data_fd).st_ino == (tmp_path / segment_name(1)).stat().st_ino
+        assert os.fstat(index_fd).st_ino == (tmp_path / index_name(1)).stat().st_ino
+        os.close(data_fd)
+        os.close(index_fd)
         assert open_descriptors() == before
+
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_where_there_are_no_more_none_is_left_open(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        calls, dup = 0, os.dup
+
+        def failing_dup(fd: int) -> int:
+            nonlocal calls
+            calls += 1
+            return dup(fd) if calls < number else failing(errno.EMFILE)()  # type: ignore[no-any-return]
+
+        monkeypatch.setattr(os, "dup", failing_dup)
+        with writer_in(tmp_path) as writer:
+            before = open_descriptors()
+            with pytest.raises(OSError, match="Too many open files"):
+                writer.duplicates()
+            assert open_descriptors() == before
