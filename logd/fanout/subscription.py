@@ -34,12 +34,18 @@ class RowSource(Protocol):
     def running(self) -> bool: ...
     @property
     def exit_status(self) -> int | None: ...
+    @property
+    def stalled(self) -> str:
+        """Why nothing can be stored at present; "" where it can."""
+
+    @property
+    def removed(self) -> bool: ...
 
     async def wait_changed(self) -> None:
-        """Return when the head has moved, or the run has ended."""
+        """Return when the head has moved, or anything else of the above has changed."""
 
     async def read(self, seq: int, max_bytes: int) -> Rows:
-        """Rows from `seq` on; at least one where the head is not before `seq`."""
+        """Rows from `seq` on, or from the next that is there; none where there are no more."""
 
 
 class Subscription:
@@ -60,6 +66,7 @@ class Subscription:
         self._interval_seconds = interval_seconds
         # What was there when it was made is sent whole, and without `follow` nothing else is.
         self._caught_up_seq = source.head
+        self._told_stalled = False
 
     @property
     def lag_records(self) -> int:
@@ -75,14 +82,25 @@ class Subscription:
         await send(Event(sub, "caught_up", seq=self.next_seq - 1))
         while self.request.follow:
             while source.head < self.next_seq:
+                if source.removed:
+                    await send(Event(sub, "removed", seq=source.head))
+                    return
                 if not source.running:
                     await send(Event(sub, "ended", seq=source.head, exit_status=source.exit_status))
                     return
+                await self._tell_whether_stalled(send)
                 await source.wait_changed()
             if source.running:
                 await trio.sleep_until(flush_due)
             flush_due = trio.current_time() + self._interval_seconds
             await self._flush(send, source.head)
+
+    async def _tell_whether_stalled(self, send: Send) -> None:
+        reason = self._source.stalled
+        if bool(reason) != self._told_stalled:
+            self._told_stalled = bool(reason)
+            kind = "stalled" if reason else "resumed"
+            await send(Event(self.request.id, kind, seq=self._source.head, reason=reason[:256]))
 
     async def _flush(self, send: Send, head: int) -> None:
         """Send one batch from the cursor on, up to `head` at the most."""
@@ -91,6 +109,10 @@ class Subscription:
             skipped = head - self.request.window + 1 - self.next_seq
             self.next_seq += skipped
         rows = await self._source.read(self.next_seq, READ_BYTES)
+        if rows.first_seq > self.next_seq:
+            await self._tell_gap(send, min(rows.first_seq, head + 1))
+            if rows.first_seq > head or not rows.record_count:
+                return
         if rows.next_seq > head + 1:
             rows = rows.up_to(head)
         await send(
@@ -106,3 +128,9 @@ class Subscription:
         self.next_seq = rows.next_seq
         self.sent_records += rows.record_count
         self.skipped_records += skipped
+
+    async def _tell_gap(self, send: Send, following_seq: int) -> None:
+        """Say that the records up to `following_seq` are there no more, and go on from there."""
+        seq = self.next_seq
+        self.next_seq = following_seq
+        await send(Event(self.request.id, "gap", seq=seq, count=following_seq - seq))
