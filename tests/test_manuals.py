@@ -210,17 +210,20 @@ def default_settings() -> dict[str, dict[str, Any]]:
     return dataclasses.asdict(Config())
 
 
-def listed_settings() -> dict[str, dict[str, tuple[str, str, float]]]:
+def listed_settings() -> dict[str, dict[str, tuple[str, str, Any]]]:
     """What logd.8 says of each section's settings: kind, range and default."""
-    listed: dict[str, dict[str, tuple[str, str, float]]] = {}
+    listed: dict[str, dict[str, tuple[str, str, Any]]] = {}
     for heading, text in subsections("logd.8", "CONFIGURATION").items():
         settings = listed[heading.strip("[]")] = {}
         for item in items(text):
-            found = re.fullmatch(r"Va (\w+) Pq (integer|number), (.+); default ([\d.]+)", item)
+            found = re.fullmatch(r"Va (\w+) Pq (integer|number|word), (.+); default ([\w.-]+)", item)
             assert found, f"a setting is not written as the others are: {item}"
             key, kind, allowed, default = found.groups()
-            settings[key] = (kind, allowed, float(default))
+            settings[key] = (kind, allowed, _WORDS.get(default, default) if kind == "word" else float(default))
     return listed
+
+
+_WORDS = {"true": True, "false": False}
 
 
 SETTINGS = [(name, key) for name, table in default_settings().items() for key in table]
@@ -234,6 +237,14 @@ def test_logd_8_has_every_setting_with_its_default_and_no_other() -> None:
 @pytest.mark.parametrize(("name", "key"), SETTINGS)
 def test_a_setting_takes_what_logd_8_allows_and_no_more(name: str, key: str) -> None:
     kind, allowed, default = listed_settings()[name][key]
+    if kind == "word":
+        good_words = [_WORDS.get(word, word) for word in allowed.split(" or ")]
+        for word in good_words:
+            assert getattr(getattr(parse_config({name: {key: word}}), name), key) == word
+        for no_word in ("maybe", 1, None, ""):
+            with pytest.raises(ConfigError):
+                parse_config({name: {key: no_word}})
+        return
     whole = kind == "integer"
     step = 1 if whole else 0.001
     good: list[float]

@@ -1,12 +1,14 @@
 """Group commit: what came in from all sessions is encoded and stored together, while the next is coming in.
 
 One worker thread at a time encodes and writes; the event loop never waits for the disk. What a session sent is
-acknowledged and published when the worker is back. Where the disk says no, nothing is dropped: the run is stalled, the
-same work is tried again, and meanwhile the emitters of that run are not read.
+acknowledged and published when the worker is back; before it is, it syncs what asks for that. Where the disk says no,
+nothing is dropped: the run is stalled, the same work is tried again, and meanwhile the emitters of that run are not
+read.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 from collections import deque
@@ -16,8 +18,11 @@ from typing import Any
 
 import trio
 
+from logd.config import StoreConfig
+from logd.daemon.housekeeping import Housekeeper
 from logd.daemon.meter import RateMeter
 from logd.daemon.run import LiveRun, Session
+from logd.daemon.sync import Syncer
 from logd.errors import StoreError
 from logd.ingest import MAX_BLOCK_BYTES, Block, Envelope, LineBatch, encode_lines, encode_records
 from logd.protocol import Emit
@@ -33,6 +38,7 @@ MAX_COMMIT_BYTES = 4 * 1024 * 1024
 MAX_GROUP_BYTES = 256 * 1024
 """Batches of one session that follow each other are stored as one block up to this size of input."""
 RETRY_SECONDS = 2.0
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _RECORD_OVERHEAD_BYTES = 64
 """What a pending batch is counted as beyond its text."""
 
@@ -83,10 +89,12 @@ class _Work:
 
     run: LiveRun
     groups: list[_Group]
+    sync_always: bool
     newest: deque[Rows] = field(default_factory=deque)
     """The newest rows stored, about as many as a run keeps in memory."""
     newest_bytes: int = 0
     stored_bytes: int = 0
+    level_mask: int = 0
     error: StoreError | None = None
     """Why it is not done."""
     _unstored: list[Append] = field(default_factory=list)
@@ -100,6 +108,10 @@ class _Work:
         """Encode and store. What `error` then stops is left for the next call."""
         try:
             self._store()
+            if self.sync_always or any(group.session.opened.sync for group in self.groups):
+                sync_failure = self.run.store.sync()
+                if sync_failure is not None:
+                    log.error("run %s: %s; it is in new files", self.run.name, sync_failure.message)
         except StoreError as error:
             self.error = error
         else:
@@ -117,6 +129,7 @@ class _Work:
             count = self.run.store.append(self._unstored, now_us())
             for append in self._unstored[:count]:
                 self._remember(Rows(first_seq, append.record_count, append.data))
+                self.level_mask |= append.level_mask
                 first_seq += append.record_count
             del self._unstored[:count]
 
@@ -138,11 +151,20 @@ class _Work:
 
 
 class Committer:
-    """Takes batches in from sessions, and stores them."""
+    """Takes batches in from sessions, and stores them.
 
-    def __init__(self) -> None:
+    Args:
+        syncer: told of what was stored.
+        housekeeper: told of what was sealed, and asked for room where the configuration says so.
+        stored_bytes: counts what is stored.
+    """
+
+    def __init__(self, config: StoreConfig, syncer: Syncer, housekeeper: Housekeeper, stored_bytes: RateMeter) -> None:
+        self._config = config
+        self._syncer = syncer
+        self._housekeeper = housekeeper
         self.records = RateMeter()
-        self.bytes = RateMeter()
+        self.bytes = stored_bytes
         self.pending_bytes = 0
         """Taken in and not stored, of runs that are not stalled."""
         self._queue: deque[_Group] = deque()
@@ -226,7 +248,8 @@ class Committer:
                 self._stalled[run].groups.append(group)
                 self.pending_bytes -= group.input_bytes
             else:
-                works.setdefault(run, _Work(run, [])).groups.append(group)
+                work = works.setdefault(run, _Work(run, [], self._config.fsync == "always"))
+                work.groups.append(group)
                 taken_bytes += group.input_bytes
         if trio.current_time() >= self._retry_at:
             self._retry_at = math.inf
@@ -234,11 +257,15 @@ class Committer:
         return list(works.values())
 
     async def _commit(self, works: list[_Work]) -> None:
+        sealed = {work.run: len(work.run.store.extent.segments) for work in works}
         await trio.to_thread.run_sync(_run_all, works)
         for work in works:
+            if len(work.run.store.extent.segments) > sealed[work.run] > 0:
+                self._housekeeper.note(work.run.name)
             if work.error is None:
                 if self._stalled.pop(work.run, None):
                     log.info("run %s is stored again", work.run.name)
+                    work.run.stalled = ""
                 else:
                     self.pending_bytes -= work.input_bytes
                 self._publish(work)
@@ -247,8 +274,19 @@ class Committer:
                 log.error("run %s: %s; trying again until it works", work.run.name, work.error.message)
                 self._stalled[work.run] = work
                 self.pending_bytes -= work.input_bytes
+                work.run.stalled = work.error.message
+                work.run.notify()
             self._retry_at = trio.current_time() + RETRY_SECONDS
+            if self._config.on_full == "drop-oldest" and work.error.errno in _NO_ROOM:
+                await self._make_room()
         self._note_progress()
+
+    async def _make_room(self) -> None:
+        try:
+            if await self._housekeeper.make_room():
+                self._retry_at = trio.current_time()
+        except StoreError as error:
+            log.error("no room can be made: %s", error.message)
 
     def _publish(self, work: _Work) -> None:
         now = trio.current_time()
@@ -261,6 +299,7 @@ class Committer:
         self.records.add(records, now)
         work.run.records.add(records, now)
         self.bytes.add(work.stored_bytes, now)
+        self._syncer.note(work.run, work.level_mask)
         work.run.publish(work.newest)
 
 

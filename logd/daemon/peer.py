@@ -18,7 +18,7 @@ from logd.daemon.access import Credentials
 from logd.daemon.handlers import HANDLERS
 from logd.daemon.refusal import RequestRefused
 from logd.daemon.run import Session
-from logd.errors import LogdError, NotFound, RemoteProtocolError, StoreError, UsageError
+from logd.errors import BadFilter, LogdError, NotFound, RemoteProtocolError, StoreError, UsageError
 from logd.protocol import SUPPORTED_VERSIONS, Ack, Connection, Error, ErrorCode, Hello, Message, Role, State, Welcome
 from logd.record import now_us
 from logd.version import __version__
@@ -36,7 +36,8 @@ FAREWELL_SECONDS = 1.0
 
 REQUEST_ERRORS = (RequestRefused, UsageError, NotFound, StoreError)
 """What a handler may raise: the request is answered with `error`, and the connection goes on."""
-_CODES = {
+_CODES: dict[type[LogdError], ErrorCode] = {
+    BadFilter: ErrorCode.BAD_FILTER,
     UsageError: ErrorCode.BAD_RUN_NAME,
     NotFound: ErrorCode.NO_SUCH_RUN,
     StoreError: ErrorCode.STORE_FAILED,
@@ -203,4 +204,4 @@ class Peer:
             batch = session.stored_batch
             if batch > self._acked[number]:
                 self._acked[number] = batch
-                await self.send(Ack(number, batch, session.run.head))
+                await self.send(Ack(number, batch, session.run.head, session.run.store.synced_seq))

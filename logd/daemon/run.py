@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -14,10 +13,7 @@ from logd.fanout import RecentRows
 from logd.ingest import Envelope
 from logd.protocol import Open
 from logd.record import Rows
-from logd.store import Position, RunStore
-
-_REMEMBERED_POSITIONS = 256
-"""Places that reads ended at: one for each subscription that reads on from disk; more of them are looked up again."""
+from logd.store import RunStore
 
 
 @dataclass(eq=False)
@@ -51,10 +47,14 @@ class LiveRun:
         self.opening = 0
         """Sessions that are about to be there: the run has begun, though nobody writes it yet."""
         self.exit_status: int | None = None
+        self.stalled = ""
+        """Why nothing can be stored at present."""
+        self.removed = False
+        self.tidied = False
+        """Whether what a stop left in its folder is gone."""
         self.records = RateMeter()
         self._recent = RecentRows()
         self._changed = trio.Event()
-        self._positions: OrderedDict[int, Position] = OrderedDict()
 
     @property
     def first_seq(self) -> int:
@@ -84,17 +84,12 @@ class LiveRun:
         await self._changed.wait()
 
     async def read(self, seq: int, max_bytes: int) -> Rows:
-        """Rows from record `seq` on: from memory where they are new, or else from disk. StoreError where it cannot."""
+        """Rows from record `seq` on, or from the next that is there: from memory where they are new, or else from disk.
+
+        StoreError where the disk says no.
+        """
+        seq = max(seq, self.first_seq)
         recent = self._recent.read(seq, max_bytes)
         if recent is not None:
             return recent
-        rows, position = await trio.to_thread.run_sync(self._read_stored, seq, max_bytes)
-        self._positions[rows.next_seq] = position
-        if len(self._positions) > _REMEMBERED_POSITIONS:
-            self._positions.popitem(last=False)
-        return rows
-
-    def _read_stored(self, seq: int, max_bytes: int) -> tuple[Rows, Position]:
-        extent, reader = self.store.extent, self.store.reader
-        position = self._positions.get(seq) or reader.locate(extent, seq)
-        return reader.read(extent, position, max_bytes)
+        return await trio.to_thread.run_sync(lambda: self.store.reader.read(self.store.extent, seq, max_bytes))

@@ -8,21 +8,26 @@ import signal
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import trio
 
 from logd.config import Config
 from logd.daemon.access import Credentials, may_connect, peer_credentials
 from logd.daemon.commit import Committer
+from logd.daemon.housekeeping import Housekeeper
 from logd.daemon.hub import Hub
+from logd.daemon.meter import RateMeter
 from logd.daemon.peer import Peer
 from logd.daemon.refusal import RequestRefused
-from logd.daemon.run import Session
+from logd.daemon.run import LiveRun, Session
+from logd.daemon.sync import Syncer
+from logd.errors import StoreError
 from logd.fanout import Subscription
 from logd.paths import Paths
 from logd.protocol import Connection, Error, ErrorCode, Open, Role
 from logd.record import now_us
-from logd.store import Store, session_key
+from logd.store import SessionRow, Store, session_key
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +50,13 @@ class Server:
         self.pid = os.getpid()
         self.store = Store(paths.state_dir, config.store)
         self.hub = Hub(self.store)
-        self.committer = Committer()
+        self.syncer = Syncer(self.hub, config.store.fsync)
+        stored_bytes = RateMeter()
+        self.housekeeper = Housekeeper(self.hub, self.store, stored_bytes)
+        self.syncer.on_sealed = self.housekeeper.note
+        self.committer = Committer(config.store, self.syncer, self.housekeeper, stored_bytes)
         self.peers: set[Peer] = set()
         self.subscriptions: dict[Subscription, Peer] = {}
-        self.exit_statuses: dict[str, int] = {}
         self.started = 0.0
         self._connections_of: Counter[int] = Counter()
         self._accepting = trio.CancelScope()
@@ -56,9 +64,11 @@ class Server:
     async def serve(self, listener: trio.SocketListener, on_ready: Callable[[], None]) -> None:
         """Serve until SIGTERM, SIGINT or `stop`; then take in what was sent, and return with all files closed."""
         self.started = trio.current_time()
+        await trio.to_thread.run_sync(self.store.catalog.mark_lost, now_us())
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self.committer.run)
+                for task in (self.hub.run, self.syncer.run, self.housekeeper.run, self.committer.run):
+                    nursery.start_soon(task)
                 nursery.start_soon(self._stop_on_signal)
                 async with trio.open_nursery() as peers:
                     on_ready()
@@ -69,6 +79,9 @@ class Server:
                     nursery.start_soon(self._give_up_on, peers.cancel_scope)
                 nursery.cancel_scope.cancel()
         finally:
+            with trio.CancelScope(shield=True):
+                await self.syncer.sync_all()
+                await self.hub.close_all()
             self.store.close()
 
     def stop(self) -> None:
@@ -135,26 +148,57 @@ class Server:
             if key in run.sessions:
                 raise RequestRefused(ErrorCode.ALREADY_OPEN, "the session is open on another connection")
         except BaseException:
-            with trio.CancelScope(shield=True):
-                await self.hub.release(run)
+            self.hub.release(run)
             raise
         finally:
             run.opening -= 1
         session = Session(run, key, request, credentials, now_us(), stored_batch, stored_batch)
         run.sessions[key] = session
         run.notify()
+        await self._note_in_catalog(run, partial(self.store.catalog.begin_session, run.name, _session_row(session)))
         return session
 
     async def end_session(self, session: Session, exit_status: int | None) -> None:
         """End a session when all that was taken in of it is stored."""
         await self.committer.flush(session)
-        run = session.run
+        run, catalog = session.run, self.store.catalog
+        end = partial(
+            catalog.end_session,
+            run.name,
+            session.key,
+            ended_us=now_us(),
+            exit_status=exit_status,
+            records=session.records,
+            figures=None,
+        )
+        await self._note_in_catalog(run, end)
         del run.sessions[session.key]
         run.exit_status = exit_status
-        if exit_status is not None:
-            self.exit_statuses[run.name] = exit_status
         run.notify()
-        await self.hub.release(run)
+        self.hub.release(run)
+
+    async def _note_in_catalog(self, run: LiveRun, note: Callable[[], None]) -> None:
+        try:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(note)
+        except StoreError as error:
+            # Who writes is told less of then; that it writes is what matters.
+            log.error("the catalog lacks what it should have of run %s: %s", run.name, error.message)
+
+
+def _session_row(session: Session) -> SessionRow:
+    opened, credentials = session.opened, session.credentials
+    return SessionRow(
+        session.key,
+        credentials.uid,
+        credentials.pid,
+        opened.host,
+        opened.command,
+        opened.source,
+        opened.logger,
+        opened.fields or {},
+        session.started_us,
+    )
 
 
 async def _turn_away(stream: trio.SocketStream, code: ErrorCode, sentence: str) -> None:

@@ -21,6 +21,8 @@ class ErrorCode(StrEnum):
     NOT_OPEN = "not_open"
     ALREADY_OPEN = "already_open"
     BATCH_GAP = "batch_gap"
+    BAD_FILTER = "bad_filter"
+    RUN_IN_USE = "run_in_use"
     STORE_FAILED = "store_failed"
     STOPPING = "stopping"
     INTERNAL = "internal"
@@ -48,6 +50,8 @@ _SENTENCES = {
     ErrorCode.NOT_OPEN: "The session or subscription that the message names is not open on this connection.",
     ErrorCode.ALREADY_OPEN: "The id is in use on this connection, or the session on another.",
     ErrorCode.BATCH_GAP: "The batch number is not the next one of its session.",
+    ErrorCode.BAD_FILTER: "The filter's pattern is not a regular expression as RE2 has them.",
+    ErrorCode.RUN_IN_USE: "Somebody emits into the run, which must not be while it is removed.",
     ErrorCode.STORE_FAILED: "The store could not be read.",
     ErrorCode.STOPPING: "The daemon is stopping; what it acknowledged is stored.",
     ErrorCode.INTERNAL: "The daemon met an error of its own, which its log describes.",

@@ -22,19 +22,26 @@ from logd.protocol.messages import (
     Ack,
     Attach,
     Batch,
+    Clear,
     Close,
     Detach,
     Emit,
     Error,
     Event,
     Hello,
+    Limits,
     Message,
     Open,
+    Page,
     Ping,
     Pong,
+    Progress,
+    Read,
+    Remove,
     Reply,
     Runs,
     Stats,
+    Verify,
     Welcome,
 )
 
@@ -57,8 +64,8 @@ class State(Enum):
     """The daemon has answered; requests may be sent."""
 
 
-_REQUESTS = (Open, Emit, Close, Attach, Detach, Runs, Stats, Ping)
-_ANSWERS = (Ack, Batch, Event, Reply, Error, Pong)
+_REQUESTS = (Open, Emit, Close, Attach, Detach, Read, Runs, Verify, Clear, Remove, Limits, Stats, Ping)
+_ANSWERS = (Ack, Batch, Event, Page, Progress, Reply, Error, Pong)
 
 TRANSITIONS: Final[dict[State, dict[tuple[Role, type[Message]], State]]] = {
     State.START: {(Role.CLIENT, Hello): State.GREETED, (Role.SERVER, Error): State.START},

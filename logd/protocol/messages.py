@@ -27,6 +27,9 @@ MAX_SHARED_FIELDS_BYTES = 4096
 """All of a session's fields together, as text: they are repeated in every record of it."""
 MAX_FIELDS_CHARACTERS = 32 * 1024
 """All of a record's fields together: with escapes and the longest text, a record fits the frame that it is read in."""
+MAX_PAGE_RECORDS = 100_000
+MAX_CONTEXT_RECORDS = 10_000
+MAX_PATTERN_CHARACTERS = 4096
 MAX_FIELD_DEPTH = 4
 """A record's fields may hold lists and maps so deep, themselves counted: a frame's eight levels less those above."""
 MAX_REPLY_DEPTH = 7
@@ -136,6 +139,32 @@ def is_record(value: Any) -> bool:
 
 def _records(value: Any) -> bool:
     return type(value) is list and 0 < len(value) <= MAX_RECORDS_IN_FRAME and all(map(is_record, value))
+
+
+_FILTER_CHECKS: dict[str, Check] = {
+    "pattern": _text(MAX_PATTERN_CHARACTERS),
+    "fixed": _flag,
+    "ignore_case": _flag,
+    "invert": _flag,
+    "min_severity": _integer(0, MAX_SEVERITY_NUMBER),
+    "stream": _text(MAX_LABEL_BYTES),
+    "source": _text(MAX_LABEL_BYTES),
+    "since_us": _integer(0, MAX_TIME_US),
+    "until_us": _integer(0, MAX_TIME_US),
+}
+
+
+def _is_filter(value: Any) -> bool:
+    return type(value) is dict and all(
+        key in _FILTER_CHECKS and _FILTER_CHECKS[key](item) for key, item in value.items()
+    )
+
+
+def _is_pieces(value: Any) -> bool:
+    return type(value) is list and all(
+        type(piece) is list and len(piece) == 4 and all(type(item) is int for item in piece[:3]) and _flag(piece[3])
+        for piece in value
+    )
 
 
 _ID = _integer(0, MAX_ID)
@@ -253,9 +282,13 @@ class Hello(Message):
     source=_LABEL,
     logger=_LABEL,
     fields=_optional(_is_shared_fields),
+    sync=_flag,
 )
 class Open(Message):
-    """Open a session: the right to emit into a run. A session that is opened again goes on where it was."""
+    """Open a session: the right to emit into a run. A session that is opened again goes on where it was.
+
+    With `sync` its batches are acknowledged when they are on the disk itself, whatever the daemon's policy.
+    """
 
     id: int
     run: str
@@ -266,6 +299,7 @@ class Open(Message):
     source: str = ""
     logger: str = ""
     fields: dict[str, Any] | None = None
+    sync: bool = False
 
 
 @_message(
@@ -345,6 +379,79 @@ class Detach(Message):
     sub: int
 
 
+@_message(
+    "read",
+    id=_ID,
+    run=_RUN,
+    from_seq=_optional(_integer(1, MAX_ID)),
+    from_time_us=_optional(_TIME_US),
+    backward=_flag,
+    limit=_integer(1, MAX_PAGE_RECORDS),
+    before=_integer(0, MAX_CONTEXT_RECORDS),
+    after=_integer(0, MAX_CONTEXT_RECORDS),
+    filter=_optional(_is_filter),
+)
+class Read(Message):
+    """Read a page of a run's records, answered with `page`: those from `from_seq` on, or `backward` those before it.
+
+    In its place `from_time_us` means the first record received at that time or after; with neither it is the run's
+    first record, or `backward` its end. A page ends with `limit` records, with as many as fit it, or where the daemon
+    has looked through enough: `page` says where to go on. `filter` picks records, each with `before` and `after`
+    records around it.
+    """
+
+    id: int
+    run: str
+    from_seq: int | None = None
+    from_time_us: int | None = None
+    backward: bool = False
+    limit: int = 1000
+    before: int = 0
+    after: int = 0
+    filter: dict[str, Any] | None = None
+
+
+@_message("verify", id=_ID, run=_RUN, repair=_flag)
+class Verify(Message):
+    """Check all that is stored of a run; with `repair` mend what can be. `progress` goes before the reply."""
+
+    id: int
+    run: str
+    repair: bool = False
+
+
+@_message("clear", id=_ID, run=_RUN)
+class Clear(Message):
+    """Remove all records of a run, which stays; what follows goes on with the next seq."""
+
+    id: int
+    run: str
+
+
+@_message("remove", id=_ID, run=_RUN)
+class Remove(Message):
+    """Remove a run that nobody emits into."""
+
+    id: int
+    run: str
+
+
+@_message(
+    "limits",
+    id=_ID,
+    run=_RUN,
+    max_bytes=_optional(_integer(0, MAX_ID)),
+    max_age_seconds=_optional(_integer(0, MAX_ID)),
+)
+class Limits(Message):
+    """Set how much of a run is kept, and for how long: 0 is without a limit, None what the configuration says."""
+
+    id: int
+    run: str
+    max_bytes: int | None = None
+    max_age_seconds: int | None = None
+
+
 @_message("runs", id=_ID, after=_RUN, limit=_integer(1, 1000))
 class Runs(Message):
     """Ask for a page of runs, in the order of their names, from the first after `after`."""
@@ -415,18 +522,63 @@ class Batch(Message):
 @_message(
     "event",
     sub=_ID,
-    kind=_one_of("waiting", "caught_up", "ended"),
+    kind=_one_of("waiting", "caught_up", "ended", "gap", "stalled", "resumed", "removed"),
     seq=_SEQ,
     exit_status=_optional(_integer(0, 255)),
+    count=_integer(0, MAX_ID),
+    reason=_text(256),
 )
 class Event(Message):
-    """What befell a subscription: it is `waiting` for the run to exist; it has `caught_up` with what there was when it
-    was made, up to record `seq`; or the run has `ended` after record `seq`, and with it the subscription."""
+    """What befell a subscription.
+
+    It is `waiting` for the run to exist. It has `caught_up` with what there was when it was made, up to record `seq`.
+    There is a `gap`: the `count` records from `seq` on are there no more. The run cannot be stored at present
+    (`stalled`, with the `reason`), or can again (`resumed`). The run has `ended` after record `seq`, or was `removed`,
+    and with it the subscription is over.
+    """
 
     sub: int
     kind: str
     seq: int = 0
     exit_status: int | None = None
+    count: int = 0
+    reason: str = ""
+
+
+@_message(
+    "page",
+    id=_ID,
+    pieces=_is_pieces,
+    rows=_byte_string(MAX_FRAME_BYTES),
+    first_seq=_SEQ,
+    head=_SEQ,
+    next_seq=_optional(_SEQ),
+)
+class Page(Message):
+    """The answer to `read`: records in the order of their seqs.
+
+    `pieces` says what `rows` are: [first seq, count, time received in µs, whether they match the filter] of
+    consecutive records, in order. The run holds `first_seq` to `head`. `next_seq` is the `from_seq` that the page goes
+    on from in the same direction, None where that is the end.
+    """
+
+    bulk = "rows"
+
+    id: int
+    pieces: list[list[Any]]
+    rows: bytes
+    first_seq: int
+    head: int
+    next_seq: int | None = None
+
+
+@_message("progress", id=_ID, done=_integer(0, MAX_ID), total=_integer(0, MAX_ID))
+class Progress(Message):
+    """How far the request of that id is, in bytes."""
+
+    id: int
+    done: int
+    total: int
 
 
 @_message("reply", id=_ID, value=_is_reply_value)

@@ -8,15 +8,21 @@ from pathlib import Path
 
 import click
 import frames
+import history
 import ingest
 import start
 
-BENCHMARKS = {"ingest": ingest.measure, "frames": frames.measure, "start": start.measure}
+BENCHMARKS = {
+    "ingest": ingest.measure,
+    "frames": frames.measure,
+    "start": start.measure,
+    "history": history.measure,
+}
 
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(BENCHMARKS)))
-@click.option("--lines", default=5_000_000, show_default=True, help="Lines that ingest is measured with.")
+@click.option("--lines", default=5_000_000, show_default=True, help="Lines that ingest and history are measured with.")
 @click.option("--rounds", default=3, show_default=True, help="Times each is measured; the best is shown.")
 @click.option(
     "--dir", "folder", type=click.Path(path_type=Path), help="Where data goes; by default the temporary folder."
@@ -26,6 +32,7 @@ def main(names: tuple[str, ...], lines: int, rounds: int, folder: Path | None) -
 
     ingest: 92-byte lines piped through `logctl emit` until the last is acknowledged, beside `cat | cat` and the loggers
     that are installed. frames: single-record frames a second, and the round trip of one. start: whole processes.
+    history: rows around a place, and searches, in runs of growing size, plain and compressed; what compression leaves.
     """
     with tempfile.TemporaryDirectory(prefix="logd-bench.", dir=folder) as work:
         for name in names or BENCHMARKS:

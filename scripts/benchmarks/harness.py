@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from logctl.output import table
+from logctl.figures import table
 
 BIN = Path(sys.executable).parent
 

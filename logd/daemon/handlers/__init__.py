@@ -5,8 +5,23 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from logd.daemon.handlers import attach, emit, inspect
-from logd.protocol import Attach, Close, Detach, Emit, Message, Open, Ping, Runs, Stats
+from logd.daemon.handlers import attach, emit, inspect, manage, read
+from logd.protocol import (
+    Attach,
+    Clear,
+    Close,
+    Detach,
+    Emit,
+    Limits,
+    Message,
+    Open,
+    Ping,
+    Read,
+    Remove,
+    Runs,
+    Stats,
+    Verify,
+)
 
 HANDLERS: dict[type[Message], Callable[[Any, Any], Awaitable[None]]] = {
     Open: emit.open_session,
@@ -14,7 +29,12 @@ HANDLERS: dict[type[Message], Callable[[Any, Any], Awaitable[None]]] = {
     Close: emit.close_session,
     Attach: attach.attach,
     Detach: attach.detach,
+    Read: read.read,
     Runs: inspect.runs,
+    Verify: manage.verify,
+    Clear: manage.clear,
+    Remove: manage.remove,
+    Limits: manage.set_limits,
     Stats: inspect.stats,
     Ping: inspect.ping,
 }

@@ -66,8 +66,7 @@ async def _send_run(peer: Peer, request: Attach) -> None:
         finally:
             del peer.server.subscriptions[subscription]
     finally:
-        with trio.CancelScope(shield=True):
-            await hub.release(run)
+        hub.release(run)
 
 
 async def _acquire(peer: Peer, request: Attach) -> tuple[LiveRun, bool]:

@@ -2,72 +2,55 @@
 
 from __future__ import annotations
 
-import logging
-from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from logd.errors import NotFound, StoreError
 from logd.protocol import Ping, Pong, Reply, Runs, Stats
-from logd.store import RunSummary, Store
+from logd.store import RunFigures, RunRow
 from logd.version import __version__
 
 if TYPE_CHECKING:
     from logd.daemon.peer import Peer
     from logd.daemon.server import Server
 
-log = logging.getLogger(__name__)
-
 
 async def runs(peer: Peer, request: Runs) -> None:
     server = peer.server
-    summaries, more = await trio.to_thread.run_sync(_page, server.store, request.after, request.limit)
+    rows = await trio.to_thread.run_sync(server.store.page, request.after, request.limit)
     await peer.send(
         Reply(
             request.id,
             {
-                "runs": [_describe_run(server, summary) for summary in summaries],
-                "next": summaries[-1].name if more else None,
+                "runs": [_describe_run(server, row) for row in rows],
+                "next": rows[-1].name if len(rows) == request.limit else None,
             },
         )
     )
 
 
-def _page(store: Store, after: str, limit: int) -> tuple[list[RunSummary], bool]:
-    names = store.names()
-    start = bisect_right(names, after)
-    summaries = []
-    for name in names[start : start + limit]:
-        try:
-            summaries.append(store.summary(name))
-        except NotFound:
-            continue  # removed since it was listed
-        except StoreError as error:
-            log.warning("run %s cannot be read: %s", name, error.message)
-            summaries.append(RunSummary(name, 0, 0, None, None, readable=False))
-    return summaries, bool(summaries) and len(names) > start + limit
-
-
-def _describe_run(server: Server, summary: RunSummary) -> dict[str, Any]:
-    run = server.hub.live.get(summary.name)
+def _describe_run(server: Server, row: RunRow) -> dict[str, Any]:
+    run = server.hub.live.get(row.name)
     running = run is not None and run.running
+    figures = row.figures or RunFigures(1, 0, 0, None, None)
     return {
-        "name": summary.name,
-        "state": "running" if running else "ended" if summary.readable else "unreadable",
-        "exit_status": server.exit_statuses.get(summary.name),
-        "records": summary.records,
-        "bytes": summary.size_bytes,
-        "first_time_us": summary.first_time_us,
-        "last_time_us": summary.last_time_us,
+        "name": row.name,
+        "state": "running" if running else "ended" if row.figures else "unreadable",
+        "exit_status": row.exit_status,
+        "records": figures.head + 1 - figures.first_seq,
+        "bytes": figures.size_bytes,
+        "first_time_us": figures.first_time_us,
+        "last_time_us": figures.last_time_us,
         "records_per_second": run.records.rate(trio.current_time()) if run is not None else 0.0,
+        "max_bytes": row.max_bytes,
+        "max_age_seconds": row.max_age_seconds,
     }
 
 
 async def stats(peer: Peer, request: Stats) -> None:
     server = peer.server
     now = trio.current_time()
-    run_count = len(await trio.to_thread.run_sync(server.store.names))
+    run_count, _ = await trio.to_thread.run_sync(server.store.catalog.totals)
     committer = server.committer
     await peer.send(
         Reply(
