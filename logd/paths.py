@@ -21,6 +21,8 @@ CONFIG_VARIABLE = "LOGD_CONFIG"
 MAX_SOCKET_PATH_BYTES = 103
 """What fits `sun_path` on every system, with its closing NUL: 104 bytes on macOS, 108 on Linux."""
 _SUFFIX_BYTES = len(".new")
+SPOOL_SUFFIX = ".frames"
+"""Of the files in the spool's folder that the daemon takes in."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,11 @@ class Paths:
         from platformdirs import user_config_path
 
         return user_config_path("logd", appauthor=False) / "logd.toml"
+
+    @property
+    def spool_dir(self) -> Path:
+        """The folder of what emitters could not deliver."""
+        return self.state_dir / "spool"
 
     @property
     def log(self) -> Path:

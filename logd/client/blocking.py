@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import socket
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from logd.errors import ConnectionLost, DaemonUnavailable, NotPermitted, Refused, RemoteProtocolError
@@ -31,33 +32,43 @@ HELLO_SECONDS = 10.0
 
 
 class Client:
-    """One connection, greeted. It is a context manager that closes itself.
+    """One connection. It is a context manager that closes itself.
 
     Args:
         paths: where the daemon's socket is.
         name: what the daemon shows its user this client as.
+        wait: return when the daemon has answered `hello`. Without it nothing is waited for, not even the connection,
+            and the first message that is received is the answer: `Welcome`, or `Error`.
 
     Raises:
         DaemonUnavailable: nobody answers at the socket.
         NotPermitted: the socket, or the daemon behind it, is another user's.
+        BlockingIOError: more connections wait for the daemon than the system lets, and this one is not to.
     """
 
-    def __init__(self, paths: Paths, name: str = "python") -> None:
+    welcome: Welcome
+
+    def __init__(self, paths: Paths, name: str = "python", *, wait: bool = True) -> None:
         self.paths = paths
         self._connection = Connection(Role.CLIENT)
         self._received: deque[Message] = deque()
         self._ids = itertools.count(1)
-        self._socket = _connect(paths)
+        self._socket = _connect(paths, wait=wait)
+        hello = Hello(list(SUPPORTED_VERSIONS), f"{name} {__version__}")
+        if not wait:
+            with suppress(ConnectionLost):  # receiving says why
+                self.send(hello)
+            return
         try:
-            self.welcome = self._greet(name)
+            self.welcome = self._greet(hello)
         except BaseException:
             self._socket.close()
             raise
 
-    def _greet(self, name: str) -> Welcome:
+    def _greet(self, hello: Hello) -> Welcome:
         self._socket.settimeout(HELLO_SECONDS)
         try:
-            self.send(Hello(list(SUPPORTED_VERSIONS), f"{name} {__version__}"))
+            self.send(hello)
             message = self.receive()
         except (ConnectionLost, TimeoutError):
             raise DaemonUnavailable(f"what listens at {self.paths.socket} does not answer as logd does") from None
@@ -157,11 +168,15 @@ class Client:
                 return answer.value if isinstance(answer, Reply) else {}
 
 
-def _connect(paths: Paths) -> socket.socket:
+def _connect(paths: Paths, *, wait: bool) -> socket.socket:
     connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    connected.setblocking(wait)
     try:
         connected.connect(str(paths.socket))
+    except BlockingIOError:
+        connected.close()
+        raise
     except PermissionError:
         connected.close()
         raise NotPermitted(f"{paths.socket} is another user's") from None

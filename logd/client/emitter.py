@@ -1,196 +1,286 @@
-"""Emitting into a run: bytes of lines in, batches out, and never more than a bound that is not acknowledged.
+"""Emitting into a run: bytes of lines in, batches out, whatever becomes of the daemon.
 
-A batch is sent at once while nothing is under way. While something is, lines gather until they fill a block or the
-acknowledgement comes: a line typed at a terminal is stored as it is typed, and a flood goes in large blocks, with no
-timer and no setting (after Nagle's algorithm, RFC 896).
+A batch is sent at once while nothing is under way. While something is, lines gather until they fill a block, the
+acknowledgement comes, or a second is over: a line typed at a terminal is stored as it is typed, and a flood goes in
+large blocks, without a setting (after Nagle's algorithm, RFC 896).
+
+What is not acknowledged is kept. When the window of what is kept in memory is full, there is no room, and who feeds the
+emitter waits for the daemon. But where that is *unavailable*, as it is gone or has stored nothing for some seconds,
+what comes goes to the spool, or is dropped, or waits all the same, as is asked for.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import socket
-from collections import deque
+import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from logd.client.blocking import Client, refusal
-from logd.errors import ConnectionLost
-from logd.protocol import MAX_RECORDS_IN_FRAME, Ack, Close, Emit, Error, Open, Reply
-from logd.record import MAX_TEXT_BYTES, cut, now_us
+from logd.client.backlog import Backlog
+from logd.client.blocking import Client
+from logd.client.delivery import SESSION, Delivery, encode
+from logd.client.lines import LineCutter
+from logd.errors import StoreError
+from logd.protocol import MAX_RECORDS_IN_FRAME, Close, Emit, Open
+from logd.record import now_us
 
-MAX_UNACKED_BYTES = 8 * 1024 * 1024
-"""Taken and not acknowledged; over it there is no room, and who feeds the emitter waits."""
-MIN_BLOCK_BYTES = 64 * 1024
-"""From this size a block is sent though others are under way."""
-MAX_BLOCK_BYTES = 256 * 1024
+if TYPE_CHECKING:  # and else where they are needed, which is seldom
+    from logd.client.dropped import Dropped
+    from logd.client.spool import Spool
+
+GRACE_SECONDS = 1.0
+"""How long a daemon that was there is tried for again when the input has ended."""
+STALLED_END_SECONDS = 10.0
+"""How long a daemon that is there and stores nothing is waited for then."""
+SPILL_RETRY_SECONDS = 2.0
 
 Parse = Callable[[bytes], list[list[Any]]]
 """Whole lines to structured records, as `Emit.records` has them."""
 
 
-class Emitter:
-    """One session with a run, over a connection that it has to itself.
+class Left:
+    """What of an emitter's input is not known to be stored when it is closed."""
 
-    Nothing blocks but `wait` and `finish`: `feed` takes bytes in, `pump` moves them on, `end` closes.
+    def __init__(self, spooled_bytes: int, lost_bytes: int, reason: str) -> None:
+        self.spooled_bytes = spooled_bytes
+        """For the daemon to take in."""
+        self.lost_bytes = lost_bytes
+        self.reason = reason
+        """Why it is lost, or else why the daemon does not have it; empty where that is not known."""
+
+
+class Emitter:
+    """One session with a run, over connections that come and go.
+
+    Nothing blocks but `wait` and `finish`: `feed` and `emit` take in, `pump` moves on, `end` says that this was all,
+    and `close` leaves.
 
     Args:
-        client: the connection; its owner closes it.
+        connect: makes a client that has not waited for anything.
         run: the run's name; it is made where there is none.
+        spool_folder: says where to spool what comes while the daemon is unavailable and the window is full.
+        drop: drop it instead, by whole lines and records. With neither, there is no room for it.
+        say: told, in a sentence, what a person is to know.
         severity: every record's OpenTelemetry number, or None to have levels detected in the lines.
         stream, source, fields: what every record carries.
+        sync: count as stored only what is on the disk itself, whatever the daemon's policy.
         parse: makes structured records of lines; without it they are plain text.
+        clock: monotonic seconds.
 
     Raises:
-        Refused: the daemon will not have the session.
-        ConnectionLost: the daemon is gone; so from every method.
+        NotPermitted: the daemon is another user's, or will not have the session; and
+        Refused: it will not for another reason that stays: both from `connect`, `pump`, `end` and `finish`.
+        StoreError: the spool cannot be read; from the last three, too.
     """
 
     def __init__(
         self,
-        client: Client,
+        connect: Callable[[], Client],
         run: str,
         *,
+        spool_folder: Callable[[], Path] | None = None,
+        drop: bool = False,
+        say: Callable[[str], object] = lambda sentence: None,
         severity: int | None = None,
         stream: str = "",
         source: str = "",
         fields: dict[str, Any] | None = None,
+        sync: bool = False,
         command: str = "",
         parse: Parse | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client = client
+        session = os.urandom(16).hex()
+        host = socket.gethostname()[:256]
+        opening = encode(
+            Open(SESSION, run, session, command[:4096], os.getpid(), host, source, fields=fields, sync=sync)
+        )
         self._severity = severity
         self._stream = stream
         self._parse = parse
-        self._batch = 0
-        self._unacked: deque[tuple[int, int]] = deque()
-        self._unacked_bytes = 0
-        self._outgoing: deque[memoryview] = deque()
-        self._input = b""
-        self._in_long_line = False
-        self._closed = False
-        self._id = client.new_id()
-        client.request(
-            Open(
-                self._id,
-                run,
-                os.urandom(16).hex(),
-                command=command[:4096],
-                pid=os.getpid(),
-                host=socket.gethostname()[:256],
-                source=source,
-                fields=fields,
-            )
-        )
+        self._say = say
+        self._clock = clock
+        self._lines = LineCutter(clock)
+        self._spools = spool_folder is not None
+        self._backlog = Backlog(_spool_opener(spool_folder, f"{run}.{session}", opening) if spool_folder else None)
+        self._delivery = Delivery(connect, opening, self._backlog, clock)
+        self._dropped = _new_dropped() if drop else None
+        self._spill_at = -math.inf
+        """When spooling may be tried again, where it has failed."""
+        self._said_why = False
+        self._ending_at = math.inf
+        self._exit_status: int | None = None
+
+    # What its owner asks
 
     @property
     def has_room(self) -> bool:
         """Whether more may be fed."""
-        return self.unstored_bytes < MAX_UNACKED_BYTES
+        if self._backlog.has_room:
+            return True
+        takes_more = self._dropped is not None or (self._spools and not self._backlog.overflows)
+        return takes_more and not self._delivery.available
 
     @property
     def unstored_bytes(self) -> int:
-        """How much was taken in and is not acknowledged."""
-        return self._unacked_bytes + len(self._input)
+        """How much of the input was taken in, and is not known to be stored."""
+        return self._backlog.input_bytes + len(self._lines)
+
+    @property
+    def ended(self) -> bool:
+        """After `end`: whether all of it is stored, or nobody is waited for any more and the rest is for `close`."""
+        return self._delivery.closed or self._clock() >= self._leave_at
+
+    @property
+    def due(self) -> float:
+        """When to `pump` by the clock, though nothing comes."""
+        return min(
+            self._delivery.due, self._lines.due, self._leave_at, self._spill_at if self._must_spill else math.inf
+        )
+
+    # What its owner does
+
+    def connect(self, start: Callable[[], object] | None = None) -> None:
+        """Begin to connect, and `start` a daemon where nobody listens. Where that is in vain, `pump` tries again."""
+        self._delivery.link.connect(start)
 
     def feed(self, data: bytes) -> None:
         """Take bytes of input as they come; a line is sent when it is whole."""
         end = data.rfind(b"\n") + 1
-        # Joined to the line that was begun before in one copy: each costs a block as much as sending it does.
-        self._input = b"".join((self._input, memoryview(data)[:end]))
-        self._send_lines()
-        self._input += data[end:]
-        self._send_lines()
+        self._lines.feed(memoryview(data)[:end])
+        self._take_lines()
+        self._lines.feed(memoryview(data)[end:])
+        self._take_lines()
+        self._spill()
 
     def emit(self, records: list[list[Any]]) -> None:
-        """Take structured records in, and send them."""
+        """Take structured records in."""
         for start in range(0, len(records), MAX_RECORDS_IN_FRAME):
             batch = records[start : start + MAX_RECORDS_IN_FRAME]
-            self._send(sum(len(record[2]) for record in batch), records=batch)
+            self._take(sum(len(record[2]) for record in batch), records=batch)
+        self._spill()
 
     def pump(self) -> None:
-        """Send what can be sent, and take in what has come, without waiting."""
-        try:
-            while self._outgoing:
-                sent = self._client.send_nowait(self._outgoing[0])
-                if sent == len(self._outgoing[0]):
-                    self._outgoing.popleft()
-                else:
-                    self._outgoing[0] = self._outgoing[0][sent:]
-                    break
-        except ConnectionLost:
-            self._receive()  # it may have said why
-            raise
-        self._receive()
+        """Connect, send, take in what has come, and spool, as far as it goes without waiting."""
+        self._delivery.receive()
+        if self._lines:
+            self._take_lines()
+        self._delivery.send()
+        self._spill()
+        if self._delivery.available:
+            self._said_why = False
+            if self._dropped is not None and (news := self._dropped.news()):
+                self._say(news)
 
     def wait(self, *other_fds: int) -> list[int]:
         """Wait until there is something to pump, or one of `other_fds` can be read; return those that can."""
-        own_fd = self._client.fileno()
-        readable, _, _ = select.select([own_fd, *other_fds], [own_fd] if self._outgoing else [], [])
+        own_fd = self._delivery.link.fileno()
+        own = [] if own_fd is None else [own_fd]
+        due = self.due
+        timeout = None if due == math.inf else max(0.0, due - self._clock())
+        readable, _, _ = select.select([*own, *other_fds], own if self._delivery.sending else [], [], timeout)
         return [fd for fd in readable if fd != own_fd]
 
     def end(self, exit_status: int | None = None) -> None:
         """Nothing more is fed: send what is left, a last line without its newline too, and close the session."""
-        if self._input:
-            self._input += b"" if self._input.endswith(b"\n") else b"\n"
-        self._send_lines(all_of_them=True)
-        self._send_message(Close(self._id, exit_status))
+        self._take_rest()
+        self._exit_status = exit_status
+        self._delivery.append(Close(SESSION, exit_status), 0)
+        self._ending_at = self._clock()
+        self._delivery.link.hurry()
         self.pump()
 
-    @property
-    def ended(self) -> bool:
-        """Whether all of it is stored, and the session closed."""
-        return self._closed
-
     def finish(self, exit_status: int | None = None) -> None:
-        """End, and return when all of it is stored."""
+        """End, and return when it has `ended`."""
         self.end(exit_status)
         while not self.ended:
             self.wait()
             self.pump()
 
-    def _send_lines(self, *, all_of_them: bool = False) -> None:
-        while (end := self._input.rfind(b"\n", 0, MAX_BLOCK_BYTES) + 1) or len(self._input) > MAX_TEXT_BYTES:
-            if not end:
-                self._send_piece()
-                continue
-            if self._unacked and end < MIN_BLOCK_BYTES and not all_of_them:
-                return
-            if self._in_long_line:
-                end = self._input.index(b"\n") + 1
-            lines, self._input = self._input[:end], self._input[end:]
-            if self._parse is None or self._in_long_line:
-                self._send(len(lines), lines=lines, cont=self._in_long_line)
-                self._in_long_line = False
+    def close(self) -> Left:
+        """Hang up, and leave in the spool what is not known to be stored. To be called once, also after an error."""
+        self._take_rest()
+        reason = "the daemon stores nothing at present" if self._delivery.link.is_open else self._delivery.link.reason
+        self._delivery.link.drop()
+        if self._dropped is not None:
+            self._dropped.add_frames(self._backlog.in_memory())
+            if sentence := self._dropped.sentence():
+                self._say(sentence)
+            return Left(0, 0, reason)
+        input_bytes = self._backlog.input_bytes
+        keep = self._spools and not self._delivery.closed and (input_bytes > 0 or self._exit_status is not None)
+        if keep:
+            try:
+                self._backlog.spill()
+            except StoreError as error:
+                reason = error.message
+        lost_bytes = self._backlog.unspooled_bytes
+        self._backlog.close(keep=keep)
+        return Left(input_bytes - lost_bytes, lost_bytes, reason)
+
+    # From lines to batches
+
+    def _take_lines(self) -> None:
+        while block := self._lines.next_block(gather=bool(self._backlog)):
+            lines, cont = block
+            if self._parse is None or cont:
+                self._take(len(lines), lines=lines, cont=cont, severity=self._severity)
             else:
                 self.emit(self._parse(lines))
 
-    def _send_piece(self) -> None:
-        """Send the beginning of a line whose end is not in sight, as one record's text."""
-        piece = cut(self._input[: MAX_TEXT_BYTES + 1])[0]
-        self._input = self._input[len(piece) :]
-        self._send(len(piece), lines=piece + b"\n", cont=self._in_long_line)
-        self._in_long_line = True
+    def _take_rest(self) -> None:
+        self._lines.finish()
+        self._take_lines()
 
-    def _send(self, size_bytes: int, **content: Any) -> None:
-        if "lines" in content:
-            content |= {"severity": self._severity}
-        self._batch += 1
-        self._unacked.append((self._batch, size_bytes))
-        self._unacked_bytes += size_bytes
-        self._send_message(Emit(self._id, self._batch, time_us=now_us(), stream=self._stream, **content))
+    def _take(self, input_bytes: int, **content: Any) -> None:
+        batch = Emit(SESSION, self._delivery.next_batch, time_us=now_us(), stream=self._stream, **content)
+        keeps = self._backlog.has_room or self._delivery.available
+        if self._dropped is None or not self._dropped.offer(batch, input_bytes, has_room=keeps):
+            self._delivery.append(batch, input_bytes)
 
-    def _send_message(self, message: Emit | Close) -> None:
-        self._outgoing.append(memoryview(self._client.encode(message)))
+    # While the daemon is unavailable
 
-    def _receive(self) -> None:
-        while (message := self._client.receive_nowait()) is not None:
-            if isinstance(message, Error):
-                raise refusal(message)
-            if isinstance(message, Ack):
-                while self._unacked and self._unacked[0][0] <= message.batch:
-                    self._unacked_bytes -= self._unacked.popleft()[1]
-            elif isinstance(message, Reply):
-                self._closed = True
-        if self._input and not self._unacked:
-            self._send_lines()
+    @property
+    def _must_spill(self) -> bool:
+        return self._spools and self._backlog.overflows and not self._delivery.available
+
+    def _spill(self) -> None:
+        if not self._must_spill or self._clock() < self._spill_at:
+            return
+        try:
+            self._backlog.spill()
+        except StoreError as error:
+            self._spill_at = self._clock() + SPILL_RETRY_SECONDS
+            if not self._said_why:
+                self._say(f"{error.message}: no more input is read until it can be, or a daemon takes what waits")
+            self._said_why = True
+
+    @property
+    def _leave_at(self) -> float:
+        """When nobody is waited for any more."""
+        link = self._delivery.link
+        waits = not self._spools and self._dropped is None
+        if waits or self._ending_at == math.inf or link.connecting:
+            return math.inf
+        if link.is_open:
+            return max(self._ending_at, self._delivery.waiting_since) + STALLED_END_SECONDS
+        return max(self._ending_at, link.lost_at) + GRACE_SECONDS if link.was_reached else self._ending_at
+
+
+def _new_dropped() -> Dropped:
+    from logd.client.dropped import Dropped
+
+    return Dropped()
+
+
+def _spool_opener(folder: Callable[[], Path], name: str, opening: bytes) -> Callable[[], Spool]:
+    def open_spool() -> Spool:
+        from logd.client.spool import Spool
+
+        return Spool(folder, name, opening)
+
+    return open_spool

@@ -98,7 +98,10 @@ class _Work:
     error: StoreError | None = None
     """Why it is not done."""
     _unstored: list[Append] = field(default_factory=list)
-    _appends: Iterator[Append] | None = None
+    _appends: Iterator[Append] = field(default_factory=lambda: iter(()))
+    """Of the last group that was begun."""
+    _begun: int = 0
+    """How many groups were; more of them come while the run is stalled."""
 
     @property
     def input_bytes(self) -> int:
@@ -119,8 +122,6 @@ class _Work:
 
     def _store(self) -> None:
         """Go on, about a block's bytes at a time."""
-        if self._appends is None:
-            self._appends = (append for group in self.groups for append in group.appends())
         while True:
             self._fill()
             if not self._unstored:
@@ -135,12 +136,16 @@ class _Work:
 
     def _fill(self) -> None:
         unstored_bytes = sum(len(append.data) for append in self._unstored)
-        while unstored_bytes < MAX_BLOCK_BYTES and self._appends is not None:
+        while unstored_bytes < MAX_BLOCK_BYTES:
             append = next(self._appends, None)
-            if append is None:
+            if append is not None:
+                self._unstored.append(append)
+                unstored_bytes += len(append.data)
+            elif self._begun < len(self.groups):
+                self._appends = self.groups[self._begun].appends()
+                self._begun += 1
+            else:
                 return
-            self._unstored.append(append)
-            unstored_bytes += len(append.data)
 
     def _remember(self, rows: Rows) -> None:
         self.newest.append(rows)
@@ -229,13 +234,16 @@ class Committer:
         self._progress = trio.Event()
 
     async def run(self) -> None:
-        """Commit until cancelled."""
-        while True:
-            with trio.CancelScope(deadline=self._retry_at):
-                await self._submitted.wait()
-            self._submitted = trio.Event()
-            while works := self._take():
-                await self._commit(works)
+        """Commit until cancelled; then nobody is to wait for it any more."""
+        try:
+            while True:
+                with trio.CancelScope(deadline=self._retry_at):
+                    await self._submitted.wait()
+                self._submitted = trio.Event()
+                while works := self._take():
+                    await self._commit(works)
+        finally:
+            self.give_up()
 
     def _take(self) -> list[_Work]:
         """The work of one commit: the next groups that came in, by run, and what is due to be tried again."""

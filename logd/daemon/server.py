@@ -21,6 +21,7 @@ from logd.daemon.meter import RateMeter
 from logd.daemon.peer import Peer
 from logd.daemon.refusal import RequestRefused
 from logd.daemon.run import LiveRun, Session
+from logd.daemon.spool import Intake
 from logd.daemon.sync import Syncer
 from logd.errors import StoreError
 from logd.fanout import Subscription
@@ -55,6 +56,7 @@ class Server:
         self.housekeeper = Housekeeper(self.hub, self.store, stored_bytes)
         self.syncer.on_sealed = self.housekeeper.note
         self.committer = Committer(config.store, self.syncer, self.housekeeper, stored_bytes)
+        self.intake = Intake(self)
         self.peers: set[Peer] = set()
         self.subscriptions: dict[Subscription, Peer] = {}
         self.started = 0.0
@@ -71,9 +73,10 @@ class Server:
                     nursery.start_soon(task)
                 nursery.start_soon(self._stop_on_signal)
                 async with trio.open_nursery() as peers:
-                    on_ready()
+                    peers.start_soon(self.intake.run, on_ready)
                     with self._accepting:
                         await trio.serve_listeners(self._serve_peer, [listener], handler_nursery=peers)
+                    self.intake.stop()
                     for peer in self.peers:
                         peer.drain()
                     nursery.start_soon(self._give_up_on, peers.cancel_scope)

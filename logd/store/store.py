@@ -78,6 +78,8 @@ class Store:
         figures = None
         try:
             figures = self._figures(name)
+        except NotFound:
+            log.warning("run %s: its folder was removed by somebody else", name)
         finally:
             run.close()
             self.catalog.end_use(name, figures)
@@ -92,15 +94,20 @@ class Store:
             raise NotFound(f"there is no run {name}") from None
         except OSError as error:
             raise StoreError("remove", name, error) from error
-        self.catalog.remove_run(name)
-        self._remove_folder(unnamed)
+        try:
+            self.catalog.remove_run(name)
+            self._remove_folder(unnamed)
+        except StoreError as error:
+            # There is no run of that name any more; the rest goes at the next start.
+            log.error("run %s is not removed whole yet: %s", name, error.message)
 
     def _remove_folder(self, name: str) -> None:
         with store_errors("remove", name):
             folder_fd = os.open(name, _FOLDER_FLAGS, dir_fd=self._runs_fd)
             try:
                 for each in os.listdir(folder_fd):
-                    disk.unlink(each, dir_fd=folder_fd)
+                    with suppress(FileNotFoundError):  # it may be compressed at this moment
+                        disk.unlink(each, dir_fd=folder_fd)
             finally:
                 os.close(folder_fd)
             disk.rmdir(name, dir_fd=self._runs_fd)

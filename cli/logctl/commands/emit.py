@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from logd import console
-from logd.client import Emitter, connect
+from logd.client import Client, Emitter, Left, start_daemon
 from logd.errors import ConnectionLost
 from logd.paths import Paths
 from logd.protocol.messages import MAX_SHARED_FIELDS_BYTES
@@ -41,7 +41,14 @@ _PIPE_BYTES = 1024 * 1024
     help="Form of the input: lines of text, or of JSON with time, level and message under their usual names.",
 )
 @click.option("--tee", is_flag=True, help="Pass the input on to standard output.")
-@click.option("--no-autostart", is_flag=True, help="Fail where no daemon runs, rather than start one.")
+@click.option("--sync", is_flag=True, help="Count as stored only what is on the disk itself.")
+@click.option(
+    "--on-unavailable",
+    type=click.Choice(["spool", "block", "drop"]),
+    default="spool",
+    help="What to do with more than is kept in memory while no daemon takes it: keep it on disk, wait, or drop it.",
+)
+@click.option("--no-autostart", is_flag=True, help="Do not start a daemon where none runs.")
 @click.pass_obj
 def command(
     paths: Paths,
@@ -54,11 +61,14 @@ def command(
     fields: tuple[str, ...],
     input_format: str,
     tee: bool,
+    sync: bool,
+    on_unavailable: str,
     no_autostart: bool,
 ) -> int:
     """Emit standard input, line by line as it comes, or MESSAGE, into RUN.
 
-    The run is made where there is none, and the daemon started where none runs. Exits 0 when all of it is stored.
+    The run is made where there is none, and the daemon started where none runs. Exits 0 when all of it is stored, or
+    waits on disk for the daemon to take it in.
     """
     check_run_name(run)
     settings: dict[str, Any] = {
@@ -66,63 +76,84 @@ def command(
         "stream": _label("--stream", stream),
         "source": _label("--source", source),
         "fields": _fields(fields),
+        "sync": sync,
         "command": shlex.join(sys.argv).encode("utf-8", "replace").decode(),
     }
     if input_format == "json":
         from logd.client.jsonlines import parse_json_lines
 
         settings["parse"] = partial(parse_json_lines, severity=settings["severity"] or 0)
-    with connect(paths, "logctl emit", autostart=not no_autostart) as client:
-        emitter = Emitter(client, run, **settings)
-        try:
-            if message:
-                emitter.feed((" ".join(message) + "\n").encode("utf-8", "surrogateescape"))
-                emitter.finish()
-                return 0
-            return _emit_input(emitter, tee=tee)
-        except ConnectionLost as error:
-            raise ConnectionLost(f"{error.message}; {_how_much(emitter.unstored_bytes)}") from None
-        except KeyboardInterrupt:
-            console.complain(f"interrupted; {_how_much(emitter.unstored_bytes)}")
-            return console.EXIT_INTERRUPTED
+    emitter = Emitter(
+        lambda: Client(paths, "logctl emit", wait=False),
+        run,
+        spool_folder=(lambda: paths.spool_dir) if on_unavailable == "spool" else None,
+        drop=on_unavailable == "drop",
+        say=console.complain,
+        **settings,
+    )
+    try:
+        emitter.connect(None if no_autostart else partial(start_daemon, paths))
+        interrupts = _Interrupts(enough=0 if message else 1 if sys.stdin.isatty() else 2)
+        if message:
+            emitter.feed((" ".join(message) + "\n").encode("utf-8", "surrogateescape"))
+        else:
+            _feed_input(emitter, interrupts, tee=tee)
+        emitter.end()
+        while not (emitter.ended or interrupts.give_up):
+            emitter.wait(interrupts.fd)
+            emitter.pump()
+    except BaseException:
+        left = emitter.close()
+        if left.spooled_bytes or left.lost_bytes:
+            console.complain(_how_much(left, paths))
+        raise
+    gave_up = not emitter.ended
+    left = emitter.close()
+    if gave_up:
+        what = "what was not dropped is stored" if on_unavailable == "drop" else _how_much(left, paths)
+        console.complain(f"interrupted; {what}")
+        return console.EXIT_INTERRUPTED
+    if left.spooled_bytes:
+        reason = f"{left.reason}; " if left.reason and not left.lost_bytes else ""
+        console.complain(
+            f"{reason}{left.spooled_bytes:,} bytes of the input wait in {paths.spool_dir}, "
+            "and a daemon takes them in when it can"
+        )
+    if left.lost_bytes:
+        raise ConnectionLost(f"{left.reason}; {left.lost_bytes:,} bytes of the input are lost")
+    return console.EXIT_INTERRUPTED if interrupts.count else 0
 
 
-def _how_much(unstored_bytes: int) -> str:
+def _how_much(left: Left, paths: Paths) -> str:
+    unstored_bytes = left.spooled_bytes + left.lost_bytes
     if not unstored_bytes:
         return "all of the input that was read is stored"
-    return f"{unstored_bytes:,} bytes of the input are not known to be stored"
+    waits = "" if left.lost_bytes else f" and wait in {paths.spool_dir}"
+    return f"{unstored_bytes:,} bytes of the input are not known to be stored{waits}"
 
 
-def _emit_input(emitter: Emitter, *, tee: bool) -> int:
-    interrupts = _Interrupts(sys.stdin.isatty())
+def _feed_input(emitter: Emitter, interrupts: _Interrupts, *, tee: bool) -> None:
     _widen_pipe(0)
     while not interrupts.end_input:
         if 0 in emitter.wait(interrupts.fd, *([0] if emitter.has_room else [])):
             data = os.read(0, READ_BYTES)
             if not data:
-                break
+                return
             tee = tee and _pass_on(data)
             emitter.feed(data)
         emitter.pump()
-    emitter.end()
-    while not emitter.ended:
-        if interrupts.give_up:
-            raise KeyboardInterrupt
-        emitter.wait(interrupts.fd)
-        emitter.pump()
-    return console.EXIT_INTERRUPTED if interrupts.count else 0
 
 
 class _Interrupts:
     """Counts ^C, and makes `fd` readable at each.
 
-    In `job | logctl emit` the first is for the job, whose last lines are still to come; at a terminal it is for us. It
-    ends the input, and what was read is stored. The one after that ends the waiting for it.
+    In `job | logctl emit` the first is for the job, whose last lines are still to come; at a terminal it is for us. The
+    one that is `enough` ends the input, and what was read is stored. The one after that ends the waiting for it.
     """
 
-    def __init__(self, at_terminal: bool) -> None:
+    def __init__(self, *, enough: int) -> None:
         self.count = 0
-        self._enough = 1 if at_terminal else 2
+        self._enough = enough
         self.fd, write_fd = os.pipe()
         os.set_blocking(self.fd, False)
         os.set_blocking(write_fd, False)

@@ -1,0 +1,120 @@
+"""A session's frames on their way to the daemon: sent in order, kept until they are acknowledged, sent again if not.
+
+A frame is encoded once, and is the same on every connection. On a new one the daemon says which batch it has stored
+last, and all that come after it are sent again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from logd.client.backlog import Backlog, Frame
+from logd.client.blocking import Client
+from logd.client.link import Link
+from logd.errors import ConnectionLost
+from logd.protocol import Ack, Close, Emit, Open, Reply
+from logd.protocol.codec import encode_parts
+from logd.protocol.framing import frame
+
+STALL_SECONDS = 2.0
+"""With a full window and no acknowledgement for so long, the daemon is unavailable: its disk is full, or it hangs."""
+
+SESSION = 1
+"""The session's id on every connection: it has each to itself."""
+
+
+class Delivery:
+    """One session, over connections that come and go. Nothing in it waits.
+
+    Args:
+        connect: makes a client that has not waited for anything.
+        opening: the encoded `open`.
+        backlog: where frames are kept.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Client], opening: bytes, backlog: Backlog, clock: Callable[[], float]
+    ) -> None:
+        self.link = Link(connect, opening, self._begin_again, clock)
+        self.backlog = backlog
+        self.closed = False
+        """Whether all of it is stored, and the session closed."""
+        self.next_batch = 1
+        self._clock = clock
+        self._outgoing = memoryview(b"")
+        """The rest of the frame that is being sent."""
+        self.waiting_since = 0.0
+        """Since when nothing was acknowledged though something is under way."""
+
+    @property
+    def sending(self) -> bool:
+        """Whether something could be sent if the daemon took it."""
+        return self.link.is_open and (bool(self._outgoing) or self.backlog.has_unsent)
+
+    @property
+    def available(self) -> bool:
+        """Whether the daemon can be expected to take more in time."""
+        return self.link.is_open and (self.backlog.has_room or self._clock() < self._stalled_at)
+
+    @property
+    def _stalled_at(self) -> float:
+        return self.waiting_since + STALL_SECONDS
+
+    @property
+    def due(self) -> float:
+        """When to `receive` by the clock, or to look whether it is still available."""
+        return min(self.link.due, math.inf if self.backlog.has_room or not self.available else self._stalled_at)
+
+    def append(self, message: Emit | Close, input_bytes: int) -> None:
+        """Take the next batch, which has the number `next_batch`, or the `close`, in which so much of the input is."""
+        if not self.backlog:
+            self.waiting_since = self._clock()
+        self.backlog.append(Frame(self.next_batch, encode(message), input_bytes))
+        self.next_batch += 1
+
+    def receive(self) -> None:
+        """Take in what has come; also connect, where that is due. Raises as `Link.receive` does."""
+        for message in self.link.receive():
+            if isinstance(message, Ack):
+                self._acknowledge(message.batch)
+                self.link.settle()
+            elif isinstance(message, Reply):  # to `close`
+                self._acknowledge(self.next_batch)
+                self.closed = True
+
+    def send(self) -> None:
+        """Send as much as the daemon takes. Raises as `receive` does."""
+        try:
+            while self._send_some():
+                pass
+        except ConnectionLost as error:
+            self.receive()  # it may have said why
+            self.link.drop(error.message)
+
+    def _send_some(self) -> bool:
+        """Send what the daemon takes of one frame; False where there is no more to do at present."""
+        if not self.link.is_open:
+            return False
+        if not self._outgoing:
+            unsent = self.backlog.next_unsent()
+            if unsent is None:
+                return False
+            self._outgoing = memoryview(unsent.data)
+        self._outgoing = self._outgoing[self.link.send(self._outgoing) :]
+        return not self._outgoing
+
+    def _begin_again(self, stored_batch: int) -> None:
+        self._acknowledge(stored_batch)
+        self.backlog.rewind()
+        self._outgoing = memoryview(b"")
+
+    def _acknowledge(self, number: int) -> None:
+        self.backlog.acknowledge(number)
+        self.waiting_since = self._clock()
+
+
+def encode(message: Open | Emit | Close) -> bytes:
+    """A message as one frame."""
+    return frame(*encode_parts(message))
