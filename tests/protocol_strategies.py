@@ -27,9 +27,12 @@ from logd.protocol import (
 from logd.protocol.codec import encode
 from logd.protocol.framing import frame
 from logd.protocol.messages import (
+    MAX_CONTEXT_RECORDS,
     MAX_FIELD_DEPTH,
     MAX_FIELDS_CHARACTERS,
     MAX_ID,
+    MAX_PAGE_RECORDS,
+    MAX_PATTERN_CHARACTERS,
     MAX_REPLY_DEPTH,
     MAX_SHARED_FIELDS_BYTES,
 )
@@ -236,6 +239,54 @@ _VERSIONS = Key(
     ),
 )
 
+_FILTER_KEYS = {
+    "pattern": _text(MAX_PATTERN_CHARACTERS),
+    "fixed": _FLAG,
+    "ignore_case": _FLAG,
+    "invert": _FLAG,
+    "min_severity": _integer(0, MAX_SEVERITY_NUMBER),
+    "stream": _text(MAX_LABEL_BYTES),
+    "source": _text(MAX_LABEL_BYTES),
+    "since_us": _integer(0, MAX_TIME_US),
+    "until_us": _integer(0, MAX_TIME_US),
+}
+
+_FILTER = Key(
+    st.fixed_dictionaries({}, optional={key: about.valid for key, about in _FILTER_KEYS.items()}),
+    (
+        [],
+        "pattern",
+        0,
+        {"unknown": 1},
+        {b"pattern": "text"},
+        {1: 1},
+        *({key: value} for key, about in _FILTER_KEYS.items() for value in about.wrong),
+        {"fixed": True, "pattern": None},
+    ),
+)
+
+_PIECES = Key(
+    st.lists(
+        st.tuples(st.integers(1, MAX_ID), st.integers(1, 4096), st.integers(0, MAX_TIME_US), st.booleans()).map(list),
+        max_size=4,
+    ),
+    (
+        None,
+        {},
+        "",
+        [[]],
+        [[1, 1, 0]],
+        [[1, 1, 0, True, 0]],
+        [(1, 1, 0, True)],
+        [["1", 1, 0, True]],
+        [[1, 1.0, 0, True]],
+        [[1, 1, None, True]],
+        [[1, True, 0, True]],
+        [[1, 1, 0, 1]],
+        [[1, 1, 0, True], [2, 1, 0, None]],
+    ),
+)
+
 _ID = _integer(0, MAX_ID)
 _LABEL = _text(MAX_LABEL_BYTES)
 _RUN = _text(64)
@@ -253,6 +304,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "source": _LABEL,
         "logger": _LABEL,
         "fields": _optional(_SHARED_FIELDS),
+        "sync": _FLAG,
     },
     "emit": {
         "session": _ID,
@@ -276,7 +328,27 @@ KEYS: dict[str, dict[str, Key]] = {
         "follow": _FLAG,
     },
     "detach": {"sub": _ID},
+    "read": {
+        "id": _ID,
+        "run": _RUN,
+        "from_seq": _optional(_integer(1, MAX_ID)),
+        "from_time_us": _optional(_integer(0, MAX_TIME_US)),
+        "backward": _FLAG,
+        "limit": _integer(1, MAX_PAGE_RECORDS),
+        "before": _integer(0, MAX_CONTEXT_RECORDS),
+        "after": _integer(0, MAX_CONTEXT_RECORDS),
+        "filter": _optional(_FILTER),
+    },
     "runs": {"id": _ID, "after": _RUN, "limit": _integer(1, 1000)},
+    "verify": {"id": _ID, "run": _RUN, "repair": _FLAG},
+    "clear": {"id": _ID, "run": _RUN},
+    "remove": {"id": _ID, "run": _RUN},
+    "limits": {
+        "id": _ID,
+        "run": _RUN,
+        "max_bytes": _optional(_integer(0, MAX_ID)),
+        "max_age_seconds": _optional(_integer(0, MAX_ID)),
+    },
     "stats": {"id": _ID},
     "ping": {"id": _ID},
     "welcome": {"version": _integer(1, 1000), "server": _LABEL, "pid": _integer(1, 2**31 - 1)},
@@ -284,10 +356,21 @@ KEYS: dict[str, dict[str, Key]] = {
     "batch": {"sub": _ID, "first_seq": _ID, "count": _ID, "head": _ID, "rows": _ROWS, "skipped": _ID},
     "event": {
         "sub": _ID,
-        "kind": _one_of("waiting", "caught_up", "ended"),
+        "kind": _one_of("waiting", "caught_up", "ended", "gap", "stalled", "resumed", "removed"),
         "seq": _ID,
         "exit_status": _EXIT_STATUS,
+        "count": _ID,
+        "reason": _text(256),
     },
+    "page": {
+        "id": _ID,
+        "pieces": _PIECES,
+        "rows": _ROWS,
+        "first_seq": _ID,
+        "head": _ID,
+        "next_seq": _optional(_ID),
+    },
+    "progress": {"id": _ID, "done": _ID, "total": _ID},
     "reply": {"id": _ID, "value": _REPLY_VALUE},
     "error": {"code": _text(64), "message": _text(4096), "id": _optional(_ID)},
     "pong": {"id": _ID},
@@ -300,13 +383,20 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "close": {"session": 1},
     "attach": {"id": 2, "run": "build"},
     "detach": {"sub": 2},
+    "read": {"id": 6, "run": "build"},
     "runs": {"id": 3},
+    "verify": {"id": 7, "run": "build"},
+    "clear": {"id": 8, "run": "build"},
+    "remove": {"id": 9, "run": "build"},
+    "limits": {"id": 10, "run": "build"},
     "stats": {"id": 4},
     "ping": {"id": 5},
     "welcome": {"version": 1, "server": "logd", "pid": 1},
     "ack": {"session": 1, "batch": 1, "written_seq": 2},
     "batch": {"sub": 2, "first_seq": 1, "count": 1, "head": 1, "rows": b'{"msg":"one"}\n'},
     "event": {"sub": 2, "kind": "caught_up"},
+    "page": {"id": 6, "pieces": [[1, 1, 0, True]], "rows": b'{"msg":"one"}\n', "first_seq": 1, "head": 1},
+    "progress": {"id": 7, "done": 1, "total": 2},
     "reply": {"id": 1, "value": {}},
     "error": {"code": "no_such_run", "message": "there is no run 'build'"},
     "pong": {"id": 5},

@@ -54,6 +54,13 @@ def made_run(
         yield run
 
 
+def write_over(path: Path, data: bytes, at: int = 0) -> None:
+    """Change some of a file. One that is cut and written anew is written to the disk at once by some file systems."""
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(data)
+
+
 def check(run: RunStore) -> Report:
     return run.verify(lambda done_bytes, total_bytes: None)
 

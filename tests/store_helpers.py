@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +16,20 @@ import pytest
 from logd.config import StoreConfig
 from logd.record import rfc3339
 from logd.store import Append, Extent, RunStore, Stored, disk
-from logd.store.index import Entry, Index, Kind
+from logd.store.index import HEADER_BYTES, Entry, Index, Kind
 from logd.store.segment import first_seqs, index_name, segment_name
 from logd.store.text import FrameCache, open_text
 
 TIME_US = 1_700_000_000_000_000
 SMALL = StoreConfig(segment_bytes=4096)
 KEY = 77
+HERE = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join(
+        [str(Path(__file__).parents[1]), str(Path(__file__).parent), *filter(None, sys.path)]
+    ),
+}
+"""The environment of a process that imports what is imported here."""
 
 
 def row(seq: int, pad: int = 0) -> bytes:
@@ -104,7 +112,7 @@ def lines_of(stored: Sequence[Stored]) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     for each in stored:
         lines = each.rows.data.splitlines(keepends=True)
-        assert len(lines) == each.rows.record_count
+        assert len(lines) == each.rows.record_count > 0
         assert not found or each.rows.first_seq > max(found)
         found |= enumerate(lines, each.rows.first_seq)
     return found
@@ -172,17 +180,19 @@ def open_descriptors() -> int:
     return len(os.listdir("/dev/fd"))
 
 
-class SmallDisk:
-    """A disk that has room for so many more bytes."""
+class Disk:
+    """A disk that has room for so many more bytes. What is written over what is there may take none."""
 
-    def __init__(self, room_bytes: int) -> None:
+    def __init__(self, room_bytes: int, *, over_takes_room: bool = True) -> None:
         self.room_bytes = room_bytes
+        self._over_takes_room = over_takes_room
 
     def pwritev(self, fd: int, buffers: Sequence[bytes], offset: int) -> int:
-        data = b"".join(buffers)[: self.room_bytes]
+        over_bytes = 0 if self._over_takes_room else max(0, os.fstat(fd).st_size - offset)
+        data = b"".join(buffers)[: over_bytes + self.room_bytes]
         if not data and any(buffers):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self.room_bytes -= len(data)
+        self.room_bytes -= max(0, len(data) - over_bytes)
         return os.pwrite(fd, data, offset)
 
 
@@ -194,9 +204,9 @@ def failing(code: int) -> Callable[..., Any]:
 
 
 @contextmanager
-def full_disk(room_bytes: int = 0, *, read_only: bool = False) -> Iterator[SmallDisk]:
+def full_disk(room_bytes: int = 0, *, read_only: bool = False) -> Iterator[Disk]:
     """Within, no more than so many bytes can be written, and where it is `read_only` nothing be cut or removed."""
-    small = SmallDisk(room_bytes)
+    small = Disk(room_bytes, over_takes_room=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(disk, "pwritev", small.pwritev)
         for name in ("ftruncate", "rename", "unlink") if read_only else ():
@@ -224,8 +234,8 @@ def failing_at(operation: str, *numbers: int, code: int = errno.EIO) -> Iterator
 def every_state(folder: Path, copies: Path) -> Iterator[list[Path]]:
     """Within, a copy of the folder is kept of every state that it goes through, one for each call that changes it.
 
-    Writes take up to 80 bytes at a time: an index's header is written over in place, which a system does at once for so
-    little. A process that is killed leaves one of these states.
+    Writes take half of what they are given, but no less than an index's header: that is written over in place, which a
+    system does at once for so little. A process that is killed leaves one of these states.
     """
     states: list[Path] = []
     real_open = os.open
@@ -240,7 +250,8 @@ def every_state(folder: Path, copies: Path) -> Iterator[list[Path]]:
         return fd
 
     def pwritev(fd: int, buffers: Sequence[bytes], offset: int) -> int:
-        written = os.pwrite(fd, b"".join(buffers)[:80], offset)
+        data = b"".join(buffers)
+        written = os.pwrite(fd, data[: max(HEADER_BYTES, len(data) // 2)], offset)
         keep()
         return written
 

@@ -59,7 +59,7 @@ def items(text: str) -> dict[str, str]:
 
 def flags(source: str) -> set[str]:
     """The options that a piece of source names: `Fl o , Fl -output` names -o and --output."""
-    return {f"-{name}" for name in re.findall(r"(?:^\.|\s)(?:Op )?Fl (-?[a-z][a-z-]*)", source, flags=re.M)}
+    return {f"-{name}" for name in re.findall(r"(?:^\.|\s)(?:Op )?Fl (-?[A-Za-z][a-z-]*)", source, flags=re.M)}
 
 
 def listed_options(text: str) -> dict[frozenset[str], str]:
@@ -68,10 +68,17 @@ def listed_options(text: str) -> dict[frozenset[str], str]:
 
 
 def commands_of(cli: click.Command) -> dict[str, click.Command]:
+    """All commands, also those of commands, such as "runs set"."""
     assert isinstance(cli, click.Group)
     context = click.Context(cli)
-    commands = {name: cli.get_command(context, name) for name in cli.list_commands(context)}
-    return {name: command for name, command in commands.items() if command is not None}
+    found = {}
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        found[name] = command
+        if isinstance(command, click.Group):
+            found |= {f"{name} {inner}": each for inner, each in commands_of(command).items()}
+    return found
 
 
 def options_of(command: click.Command, parent: click.Context | None = None) -> dict[frozenset[str], click.Option]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import itertools
 import json
 import os
@@ -20,18 +22,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logctl import output
-from logctl.output import (
-    Format,
-    Renderer,
-    human_age,
-    human_bytes,
-    human_count,
-    human_rate,
-    parse_rows,
-    renderer,
-    table,
-    wants_colour,
-)
+from logctl.output import CSV_HEADER, CsvRenderer, Format, Renderer, parse_rows, renderer, wants_colour
 from logctl.terminal_text import display_width, escape_text
 from logd.record import MAX_TEXT_BYTES, RESERVED_KEYS
 
@@ -207,7 +198,7 @@ def test_raw_gives_back_any_lines_however_they_are_cut_into_blocks(lines: list[b
 
 @settings(deadline=None)
 @given(
-    st.sampled_from(["text", "json", "raw"]),
+    st.sampled_from(["text", "json", "raw", "csv"]),
     st.booleans(),
     st.booleans(),
     st.lists(st.one_of(hostile_rows, lines_of_input.map(lambda line: b"".join(stored_line(line)))), max_size=6),
@@ -376,7 +367,7 @@ def test_source_and_fields_are_escaped_and_stay_on_their_line() -> None:
     )
 
 
-@pytest.mark.parametrize("format", ["text", "raw"])
+@pytest.mark.parametrize("format", ["text", "raw", "csv"])
 @given(rows=st.lists(hostile_rows, max_size=4))
 def test_no_control_reaches_a_terminal(format: Format, rows: list[bytes]) -> None:
     assert controls_in(render_one(format, b"".join(rows), escape=True)) == set()
@@ -411,6 +402,42 @@ def test_escaping_is_idempotent_and_leaves_plain_text_alone(text: str) -> None:
         once = escape_text(text, colour=colour)
         assert escape_text(once, colour=colour) == once
     assert escape_text("plain é 漢 \t", colour=False) == "plain é 漢 \t"
+
+
+# -- csv
+
+
+@pytest.mark.parametrize(
+    ("rows", "shown"),
+    [
+        (row("hello"), f"{STORED_TIME},,,,hello,\n"),
+        (row("slow", level="WARN", stream="stderr", source="w3"), f"{STORED_TIME},WARN,w3,stderr,slow,\n"),
+        (row("a,b", url="/x", n=1), f'{STORED_TIME},,,,"a,b","{{""url"":""/x"",""n"":1}}"\n'),
+        (
+            row("m", logger="app", raw="eA==", cont=True),
+            f'{STORED_TIME},,,,m,"{{""logger"":""app"",""raw"":""eA=="",""cont"":true}}"\n',
+        ),
+        (row('say "hi"\nthere\rnow'), f'{STORED_TIME},,,,"say ""hi""\nthere\rnow",\n'),
+        (b"", ""),
+    ],
+)
+def test_csv_has_a_column_for_each_and_one_for_the_rest(rows: bytes, shown: str) -> None:
+    assert render_one("csv", rows) == shown
+
+
+def test_csv_can_say_of_which_run_records_are() -> None:
+    assert CsvRenderer(escape=False, run="build").render(row("m")).decode() == f"build,{STORED_TIME},,,,m,\n"
+    assert CSV_HEADER == b"time,level,source,stream,message,fields\n"
+
+
+@given(st.lists(hostile_rows))
+def test_csv_is_read_back_as_what_is_stored(rows: list[bytes]) -> None:
+    shown = render_one("csv", b"".join(rows))
+    read = list(csv.reader(io.StringIO(shown, newline="")))
+    for stored, columns in zip(map(json.loads, rows), read, strict=True):
+        columns_of = [stored.pop(key, "") for key in ("time", "level", "source", "stream", "msg")]
+        assert columns == [*columns_of, columns[-1]]
+        assert (json.loads(columns[-1]) if columns[-1] else {}) == stored
 
 
 # -- parsing
@@ -466,71 +493,6 @@ class Stream:
 )
 def test_wants_colour(terminal: bool, environ: dict[str, str], wanted: bool) -> None:
     assert wants_colour(Stream(terminal), environ) is wanted
-
-
-@pytest.mark.parametrize(
-    ("size", "shown"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1.0 KiB"),
-        (1_258_291, "1.2 MiB"),
-        (1024**2 - 1, "1.0 MiB"),
-        (1024**3 - 1, "1.0 GiB"),
-        (5 * 1024**4, "5.0 TiB"),
-        (3 * 1024**5, "3.0 PiB"),
-    ],
-)
-def test_human_bytes(size: int, shown: str) -> None:
-    assert human_bytes(size) == shown
-
-
-@given(st.integers(0, 2**59))
-def test_human_bytes_never_shows_1024_of_a_unit(size: int) -> None:
-    assert float(human_bytes(size).split()[0]) < 1024
-
-
-def test_human_count() -> None:
-    assert [human_count(count) for count in (0, 999, 12_345)] == ["0", "999", "12,345"]
-
-
-@pytest.mark.parametrize(
-    ("rate", "shown"), [(0, "0/s"), (0.5, "0.5/s"), (9.94, "9.9/s"), (9.96, "10/s"), (12_345.4, "12,345/s")]
-)
-def test_human_rate(rate: float, shown: str) -> None:
-    assert human_rate(rate) == shown
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (-3, "0 s"),
-        (0.9, "0 s"),
-        (59.9, "59 s"),
-        (60, "1 m"),
-        (185, "3 m"),
-        (3600, "1 h"),
-        (7500, "2 h 5 m"),
-        (86_400, "1 d"),
-        (86_700, "1 d"),
-        (6 * 86_400 + 3_700, "6 d 1 h"),
-    ],
-)
-def test_human_age(seconds: float, shown: str) -> None:
-    assert human_age(seconds) == shown
-
-
-def test_table() -> None:
-    shown = table(["RUN", "RECORDS", "STATE"], [["train", "12,345", "running"], ["漢字", "7", ""]], {1})
-    assert shown.splitlines() == [
-        "RUN    RECORDS  STATE",
-        "train   12,345  running",
-        "漢字         7",
-    ]
-
-
-def test_table_without_rows_is_its_headers() -> None:
-    assert table(["RUN", "STATE"], []) == "RUN  STATE"
 
 
 @pytest.mark.parametrize(

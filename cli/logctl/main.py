@@ -9,7 +9,7 @@ import click
 
 from logd import console
 
-COMMANDS = ("attach", "emit", "runs")
+COMMANDS = ("attach", "clear", "emit", "export", "import", "logs", "rm", "runs", "verify")
 
 
 class _Commands(click.Group):
@@ -21,7 +21,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"logctl.commands.{cmd_name}").command
+        # A module that is named as a statement could only be imported by its text.
+        module = "import_" if cmd_name == "import" else cmd_name
+        command: click.Command = import_module(f"logctl.commands.{module}").command
         return command
 
 
@@ -29,9 +31,10 @@ class _Commands(click.Group):
 @console.location_options
 @click.pass_context
 def cli(context: click.Context, /, **options: Any) -> None:
-    """Emit logs into runs, and watch them.
+    """Emit logs into runs, watch them, and look through them.
 
-    A run is a named stream of records from one job. Pipe into it with `emit`, watch it with `attach`.
+    A run is a named stream of records from one job. Pipe into it with `emit`, watch it with `attach`, and look at what
+    is stored with `logs`.
     """
     context.obj = console.paths_of(options)
 

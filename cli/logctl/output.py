@@ -1,10 +1,11 @@
-"""Stored rows as `logctl attach -o text|json|raw` prints them, and how the other commands print figures and tables.
+"""Stored rows as `logctl attach` and `logctl logs` print them.
 
 A renderer takes whole blocks of rows (lines of JSON as logd/record.py shows them) and gives the bytes to write:
 
     text    2026-11-21 10:20:30.123 WARN  [w3] slow page url=http://example.org/ seconds=3.2
     json    {"time":"2026-11-21T10:20:30.123456Z","level":"WARN","msg":"slow page","source":"w3","url":...}
     raw     slow page
+    csv     2026-11-21T10:20:30.123456Z,WARN,w3,,slow page,"{""url"":""http://example.org/"",""seconds"":3.2}"
 
 Rules: `json` and `raw` to a pipe give back exactly what was stored, or sent. To a terminal nothing passes that could
 drive it (terminal_text.py). How rows are cut into blocks never shows in the output. Work is paid for each block where
@@ -15,17 +16,18 @@ Known limits: `text` shows each piece of a line over 64 KiB as a row of its own,
 
 from __future__ import annotations
 
+import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, Final, Literal, Protocol
 
-from logctl.terminal_text import RESET, SGR, display_width, escape_json, escape_text
+from logctl.terminal_text import CYAN, DIM, GREEN, RED, RESET, SGR, display_width, escape_json, escape_text, painted
 from logd.record import MAX_TEXT_BYTES, RESERVED_KEYS
 
-Format = Literal["text", "json", "raw"]
+Format = Literal["text", "json", "raw", "csv"]
 Row = dict[str, Any]
 
 HELD_TEXT_BYTES: Final = MAX_TEXT_BYTES - 4
@@ -36,12 +38,15 @@ _CACHED_HEADS = 256
 
 _CACHED_KEYS = 1024
 
+GATHERED_BYTES: Final = 64 * 1024
+"""What a pipe holds."""
+
 
 def renderer(format: Format, *, colour: bool, escape: bool) -> Renderer:
     """The renderer for one output.
 
     Args:
-        format: what to print of a record.
+        format: what to print of a record. The header of `csv` is CSV_HEADER.
         colour: whether to colour (`wants_colour`), and to let the records' own colours pass where `escape` is set.
         escape: whether the output is a terminal, so that what records say must be made harmless.
     """
@@ -148,14 +153,14 @@ class TextRenderer(Renderer):
         """What comes before a record's message, and the columns it takes."""
         stamp = self._text(local_time(time))
         rest, width = self._head_after_time(level, source)
-        return (_painted(stamp, _DIM) if self._colour else stamp) + rest, len(stamp) + width
+        return (painted(stamp, DIM) if self._colour else stamp) + rest, len(stamp) + width
 
     def _make_head_after_time(self, level: str, source: str) -> tuple[str, int]:
         level, label = self._text(level), f"[{self._text(source)}]" if source else ""
         pad, space = " " * (5 - len(level)), " " if label else ""
         width = display_width(SGR.sub("", f" {level}{pad} {label}{space}"))
         if self._colour:
-            level, label = _painted(level, _LEVEL_SGR.get(level, "")), _painted(label, _CYAN)
+            level, label = painted(level, _LEVEL_SGR.get(level, "")), painted(label, CYAN)
         return f" {level}{pad} {label}{space}", width
 
     def _laid_out(self, message: str, indent: int) -> str:
@@ -169,7 +174,7 @@ class TextRenderer(Renderer):
         if not words:
             return ""
         fields = " ".join(words)
-        return " " + (_painted(fields, _DIM) if self._colour else fields)
+        return " " + (painted(fields, DIM) if self._colour else fields)
 
     def _word(self, value: object) -> str:
         """A field's key or value as one word: a string that is one already as it is, anything else as JSON."""
@@ -187,14 +192,45 @@ class TextRenderer(Renderer):
         return escape_text(text, colour=self._colour) if self._escape else text
 
 
-_DIM = "\x1b[2m"
-_CYAN = "\x1b[36m"
+class CsvRenderer(Renderer):
+    """A line for each record, quoted as RFC 4180 says. What has no column of its own is in `fields`, as JSON.
+
+    Args:
+        run: what is in a first column `run`; "" for no such column.
+    """
+
+    def __init__(self, *, escape: bool, run: str = "") -> None:
+        from csv import writer
+
+        self._escape = escape
+        self._first_columns = [run] if run else []
+        self._lines: list[str] = []
+        self._write = writer(self).writerow
+
+    def write(self, line: str) -> None:
+        """Called by the writer with each line, once it is whole. Its end is told to it, so that it quotes a CR."""
+        self._lines.append(line.removesuffix("\r\n"))
+
+    def render(self, rows: bytes) -> bytes:
+        dumps = _json_encoder()
+        for record in parse_rows(rows):
+            columns = [record.pop(key, "") for key in _CSV_KEYS]
+            self._write([*self._first_columns, *columns, dumps(record) if record else ""])
+        lines, self._lines = self._lines, []
+        if self._escape:
+            lines = ["\n".join([escape_text(part, colour=False) for part in line.split("\n")]) for line in lines]
+        return "".join([f"{line}\n" for line in lines]).encode()
+
+
+_CSV_KEYS = ("time", "level", "source", "stream", "msg")
+CSV_HEADER: Final = b"time,level,source,stream,message,fields\n"
+
 _LEVEL_SGR = {
-    "TRACE": _DIM,
-    "DEBUG": _DIM,
-    "INFO": "\x1b[32m",
+    "TRACE": DIM,
+    "DEBUG": DIM,
+    "INFO": GREEN,
     "WARN": "\x1b[33m",
-    "ERROR": "\x1b[1;31m",
+    "ERROR": RED,
     "FATAL": "\x1b[37;41m",
 }
 
@@ -204,11 +240,8 @@ _RENDERERS: dict[Format, Callable[[bool, bool], Renderer]] = {
     "text": lambda colour, escape: TextRenderer(colour=colour, escape=escape),
     "json": lambda _colour, escape: JsonRenderer(escape=escape),
     "raw": lambda colour, escape: RawRenderer(colour=colour, escape=escape),
+    "csv": lambda _colour, escape: CsvRenderer(escape=escape),
 }
-
-
-def _painted(text: str, sgr: str) -> str:
-    return f"{sgr}{text}{RESET}" if text and sgr else text
 
 
 def parse_rows(rows: bytes) -> list[Row]:
@@ -259,6 +292,29 @@ def _local_seconds(utc: str) -> tuple[str, str]:
         return utc.replace("T", " "), "Z"
 
 
+class Output:
+    """Standard output, in few writes. BrokenPipeError where its reader has gone."""
+
+    def __init__(self) -> None:
+        self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
+
+    def write(self, data: bytes) -> None:
+        """Write `data`, at once where it is much, or else when there is more or `flush` is called."""
+        self._gathered.append(data)
+        self._gathered_bytes += len(data)
+        if self._gathered_bytes >= GATHERED_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        view = memoryview(b"".join(self._gathered))
+        self._gathered, self._gathered_bytes = [], 0
+        while view:
+            view = view[os.write(1, view) :]
+
+    finish = flush
+
+
 class _Stream(Protocol):
     def isatty(self) -> bool: ...
 
@@ -266,54 +322,3 @@ class _Stream(Protocol):
 def wants_colour(stream: _Stream, environ: Mapping[str, str]) -> bool:
     """Whether to colour what goes to `stream`: a terminal that can, and a user who did not set NO_COLOR."""
     return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
-
-
-def human_bytes(size: int) -> str:
-    """A number of bytes to about two digits: "17 B", "1.2 MiB"."""
-    if size < 1024:
-        return f"{size} B"
-    amount = float(size)
-    for unit in ("KiB", "MiB", "GiB", "TiB"):
-        amount /= 1024
-        if amount < 1023.95:  # what is over is "1024.0" in this unit and "1.0" in the next
-            return f"{amount:.1f} {unit}"
-    return f"{amount / 1024:.1f} PiB"
-
-
-def human_count(count: int) -> str:
-    """A count with its thousands apart: "12,345"."""
-    return f"{count:,}"
-
-
-def human_rate(per_second: float) -> str:
-    """A rate: "12,345/s", and below ten with a digit more, "0.5/s"."""
-    return f"{per_second:,.0f}/s" if per_second >= 9.95 or not per_second else f"{per_second:.1f}/s"
-
-
-def human_age(seconds: float) -> str:
-    """A time span in its two largest units, rounded down: "3 m", "2 h 5 m", "6 d 1 h"; seconds only below a minute."""
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
-    amounts = ((days, "d"), (hours, "h"), (0 if days else minutes, "m"))
-    return " ".join([f"{amount} {unit}" for amount, unit in amounts if amount])
-
-
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], right_aligned: Collection[int] = ()) -> str:
-    """A plain table with aligned columns, two spaces apart, its lines joined by newlines.
-
-    Args:
-        headers: one for each column.
-        rows: as many cells each as there are headers. Cells from outside must have been through `escape_text`, with
-            `colour=False`.
-        right_aligned: the columns, from 0, that hold figures.
-    """
-    lines = [headers, *rows]
-    widths = [max(map(display_width, column)) for column in zip(*lines, strict=True)]
-
-    def cell(column: int, text: str) -> str:
-        pad = " " * (widths[column] - display_width(text))
-        return pad + text if column in right_aligned else text + pad
-
-    return "\n".join("  ".join(cell(column, text) for column, text in enumerate(line)).rstrip() for line in lines)

@@ -16,6 +16,10 @@ import re
 from typing import Final
 
 RESET: Final = "\x1b[0m"
+DIM: Final = "\x1b[2m"
+CYAN: Final = "\x1b[36m"
+GREEN: Final = "\x1b[32m"
+RED: Final = "\x1b[1;31m"
 
 SGR: Final = re.compile(r"\x1b\[[0-9;:]*m")
 """One complete Select Graphic Rendition sequence: colour, weight, underline."""
@@ -37,6 +41,11 @@ def escape_text(text: str, *, colour: bool) -> str:
     if text.isprintable():
         return text
     return _SGR_OR_CONTROL.sub(_pass_or_show if colour else _drop_or_show, text)
+
+
+def painted(text: str, sgr: str) -> str:
+    """`text` in the colour that a sequence begins; as it is where either is empty."""
+    return f"{sgr}{text}{RESET}" if text and sgr else text
 
 
 def escape_json(rows: bytes) -> bytes:

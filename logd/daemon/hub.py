@@ -57,6 +57,8 @@ class Hub:
                 store = await trio.to_thread.run_sync(lambda: self.store.open_run(name, create=create))
                 if store.torn_bytes:
                     log.warning("run %s ends in %d bytes that were never acknowledged", name, store.torn_bytes)
+                for segment in store.mended_indexes:
+                    log.warning("run %s: the index from record %d on was damaged, and is made again", name, segment)
                 run = self.live[name] = LiveRun(name, store)
                 self.on_opened(name)
             run.users += 1

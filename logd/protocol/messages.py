@@ -141,7 +141,7 @@ def _records(value: Any) -> bool:
     return type(value) is list and 0 < len(value) <= MAX_RECORDS_IN_FRAME and all(map(is_record, value))
 
 
-_FILTER_CHECKS: dict[str, Check] = {
+FILTER_CHECKS: dict[str, Check] = {
     "pattern": _text(MAX_PATTERN_CHARACTERS),
     "fixed": _flag,
     "ignore_case": _flag,
@@ -155,9 +155,7 @@ _FILTER_CHECKS: dict[str, Check] = {
 
 
 def _is_filter(value: Any) -> bool:
-    return type(value) is dict and all(
-        key in _FILTER_CHECKS and _FILTER_CHECKS[key](item) for key, item in value.items()
-    )
+    return type(value) is dict and all(key in FILTER_CHECKS and FILTER_CHECKS[key](item) for key, item in value.items())
 
 
 def _is_pieces(value: Any) -> bool:

@@ -7,7 +7,7 @@ segment's first seq, the time it was begun, zeros, and the CRC-32 of all that. E
 
 An entry of kind CLOSE ends a segment that was closed in good order: it has no bytes, and its offset is the segment's
 length. The next block's entry takes its place. An index that does not end with one has to be checked against its
-segment before it is used.
+segment before it is used. Entries of kind LOST stand for records that a repair left out, so that seqs have no gap.
 
 As entries are of fixed size and ordered by seq and by time, a lookup bisects the file and reads a few of them.
 """

@@ -152,7 +152,7 @@ class OpenSegment:
         )
         end, next_seq = (following.offset, following.first_seq) if following else (self.size_bytes, self._end_seq)
         length, count = end - offset, next_seq - first_seq
-        if count <= 0 or not 0 <= length <= MAX_MADE_UP_BYTES:
+        if first_seq >= self._end_seq or count <= 0 or not 0 <= length <= MAX_MADE_UP_BYTES:
             return None
         return Entry(offset, length, count, first_seq, time_us, 0, 0, 0, _ANY_LEVEL, Kind.BLOCK, 0, _ALWAYS_US)
 
@@ -162,10 +162,15 @@ class OpenSegment:
         with store_errors("read", segment_name(self._first_seq)):
             data = self._text.pread(entry.length, entry.offset)
         if place.made_up:
-            sound = data.endswith(b"\n") and data.count(b"\n") == entry.record_count
+            sound = data.endswith(b"\n") and data.count(b"\n") == entry.record_count and self._begins_line(entry.offset)
         else:
             sound = len(data) == entry.length and crc32(data) == entry.data_crc
         return data if sound else None
+
+    def _begins_line(self, offset: int) -> bool:
+        """Where it does not, the entry before is not of this text: a power cut may leave one of text that was cut."""
+        with store_errors("read", segment_name(self._first_seq)):
+            return offset == 0 or self._text.pread(1, offset - 1) == b"\n"
 
 
 class Reader:

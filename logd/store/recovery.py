@@ -141,6 +141,37 @@ def has_index(folder_fd: int, first_seq: int) -> bool:
     return header is not None and header.first_seq == first_seq
 
 
+def restore_header(folder_fd: int, first_seq: int, generation: int) -> bool:
+    """Write the header again of an index that has sound entries, and lacks no more than that.
+
+    One of zeros is not restored: who made the index from the text was stopped, and its entries may not be all.
+
+    Raises:
+        StoreError: a file cannot be read or written.
+    """
+    try:
+        data_fd = open_in(folder_fd, segment_name(first_seq), os.O_RDONLY)
+    except StoreError as error:
+        if error.is_absence:
+            return False
+        raise
+    try:
+        index_fd = open_in(folder_fd, index_name(first_seq), os.O_RDWR)
+        try:
+            with store_errors("mend", index_name(first_seq)):
+                index = Index(index_fd)
+                newest, count = _last_sound_block(index, data_fd, os.fstat(data_fd).st_size)
+                if newest is None or index.header() is not None or not any(os.pread(index_fd, HEADER_BYTES, 0)):
+                    return False
+                begun_us = next(entry.time_us for entry in index.entries(0, count) if entry is not None)
+                disk.write_at(index_fd, [Header(generation, first_seq, begun_us).pack()], 0)
+                return True
+        finally:
+            os.close(index_fd)
+    finally:
+        os.close(data_fd)
+
+
 class Around(NamedTuple):
     """What a segment lies between, so that neither generations nor times fall from one to the next."""
 

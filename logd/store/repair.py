@@ -23,9 +23,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import NamedTuple, Protocol
 
 from logd.errors import StoreError
 from logd.store import disk
@@ -61,11 +61,20 @@ class Repaired(NamedTuple):
     lost_records: int
 
 
-def repair(folder_fd: int, extent: Extent, segment: int, publish: Callable[[tuple[int, ...]], None]) -> Repaired:
-    """Repair a sealed segment. To be called by who writes the run, and while nobody else changes this segment.
+class Prepared(Protocol):
+    def take_place(self, publish: Callable[[tuple[int, ...]], None]) -> Repaired:
+        """Steps 2 to 5, which take little time, and while nobody else changes the run. OSError where the disk says no.
 
-    Args:
-        publish: called with the segments in its place when they can be read, before the old one is cut.
+        Args:
+            publish: called with the segments in the old one's place when they can be read, before that is cut.
+        """
+
+
+@contextmanager
+def prepared(folder_fd: int, extent: Extent, segment: int) -> Iterator[Prepared]:
+    """Step 1, for a sealed segment that is synced; within, it can take its place, and what did not is removed behind.
+
+    The run may be written meanwhile, and the segment be compressed or dropped; it must not be followed by another one.
 
     Raises:
         StoreError: the disk said no, or there is more damage than can be repaired. What could be read before can be
@@ -80,7 +89,7 @@ def repair(folder_fd: int, extent: Extent, segment: int, publish: Callable[[tupl
         rewriting = _Rewriting(folder_fd, extent, span)
         stack.callback(rewriting.discard)
         rewriting.write(index, text, is_whole=is_whole)
-        return rewriting.take_place(publish)
+        yield rewriting
 
 
 def _open_index(folder_fd: int, segment: int, stack: ExitStack) -> Index | None:
@@ -141,7 +150,7 @@ class _Rewriting:
         """
         self._header, self._text = read_header(index), text
         if self._header is not None:
-            self._time_us = max(self._time_us, min(self._header.created_us, self._between.latest_us))
+            self._time_us = min(self._header.created_us, self._between.latest_us)
         self._begin(self._span.first_seq)
         for stretch in Scan(index, text, self._span):
             self._add(stretch)

@@ -23,7 +23,7 @@ class Problem(NamedTuple):
     record_count: int | None = None
     """Of the records concerned."""
     repairable: bool = False
-    """Whether `repair` mends it: the segment is sealed."""
+    """Whether `repair` mends it as it is: the segment is sealed."""
 
 
 class Report(NamedTuple):

@@ -21,8 +21,8 @@ from logd.store.checksum import crc32
 from logd.store.compression import discard, take_place, tidy, write_compressed
 from logd.store.index import Entry, Header, Index, Kind
 from logd.store.reader import Extent, Reader
-from logd.store.recovery import Around, Found, around, find_end, has_index, mend, rebuild_index
-from logd.store.repair import repair
+from logd.store.recovery import Around, Found, around, find_end, has_index, mend, rebuild_index, restore_header
+from logd.store.repair import prepared
 from logd.store.report import Report
 from logd.store.rotation import rotation_due
 from logd.store.segment import (
@@ -94,6 +94,8 @@ class RunStore:
         self._frames = frames
         self._lock = threading.RLock()
         self._syncing = threading.Lock()
+        self._repairing = threading.Lock()
+        """Held before `_lock`, by who writes or removes unfinished files without it."""
         self._writer: SegmentWriter | None = None
         self._unsynced: list[SegmentWriter] = []
         self._distrusted = False
@@ -101,6 +103,8 @@ class RunStore:
         self._found: Found | None = None
         """The newest segment as it was found, until it is written to."""
         self._time_us = 0
+        self.mended_indexes: list[int] = []
+        """The segments whose index was lost, or lacked its header, and was made again."""
         self.extent = self._open_extent()
         self.next_seq = self.extent.head + 1
         """The seq of the next record to be stored; past the extent's head while parts are stored."""
@@ -118,11 +122,12 @@ class RunStore:
             return Extent()
         generation = 1
         for before, segment, after in zip((None, *segments), segments, (*segments[1:], None), strict=False):
-            lost = index_name(segment) not in names or (
-                segment == segments[-1] and not has_index(self._folder_fd, segment)
-            )
-            if lost:
-                self._rebuild_index(segment, around(self._folder_fd, before, after), is_newest=after is None)
+            is_there = index_name(segment) in names
+            if not is_there or (after is None and not has_index(self._folder_fd, segment)):
+                between = around(self._folder_fd, before, after)
+                self.mended_indexes.append(segment)
+                if not is_there or not restore_header(self._folder_fd, segment, between.generation + 1):
+                    self._rebuild_index(segment, between, is_newest=after is None)
             if segment in segments[-2:]:
                 generation = max(generation, self._generation(segment))
         newest = segments[-1]
@@ -450,13 +455,13 @@ class RunStore:
 
     def tidy(self) -> None:
         """Remove what a stop amid something left. For a run that was just opened."""
-        with self._lock:
+        with self._repairing, self._lock:
             tidy(self._folder_fd)
 
     # Checking
 
     def verify(self, on_progress: Progress) -> Report:
-        """Check all that is stored; not while `repair` runs. See `verify`."""
+        """Check all that is stored; see `verify`."""
         return verify(self._folder_fd, lambda: self.extent, on_progress)
 
     def repair(self, segment: int) -> int:
@@ -465,17 +470,21 @@ class RunStore:
         Returns:
             How many records had to be left out; none of a segment that was dropped meanwhile.
         """
-        with self._lock:
-            if self.extent.segments[-1:] == (segment,) and not self._amid_parts:
-                self._follow(self.extent.generation)
-            if segment not in self.extent.segments[:-1]:
+        with self._repairing:
+            with self._lock:
+                if self.extent.segments[-1:] == (segment,) and not self._amid_parts:
+                    self._follow(self.extent.generation)
+                is_unsynced = any(writer.header.first_seq == segment for writer in self._unsynced)
+            if is_unsynced:
+                # Were the disk to fail that later, it would be written again as it was before.
+                self.sync()
+            extent = self.extent
+            if segment not in extent.segments[:-1]:
                 return 0
-            repaired = repair(self._folder_fd, self.extent, segment, self._add_segments)
-            # What is in its place is synced. Were it written again, it would be what was before.
-            for writer in [writer for writer in self._unsynced if writer.header.first_seq == segment]:
-                self._unsynced.remove(writer)
-                writer.close()
-            return repaired.lost_records
+            with prepared(self._folder_fd, extent, segment) as repair, self._lock:
+                if segment not in self.extent.segments:
+                    return 0
+                return repair.take_place(self._add_segments).lost_records
 
     def _add_segments(self, segments: Sequence[int]) -> None:
         self.extent = self.extent._replace(segments=tuple(sorted({*self.extent.segments, *segments})))

@@ -159,7 +159,8 @@ class _SegmentCheck:
                 self._add(f"its index ends in {torn_bytes} bytes that are no entry")
             is_ours = header is None or header.first_seq == segment
             if header is not None and is_ours:
-                between = between._replace(earliest_us=max(between.earliest_us, header.created_us))
+                # Were the segment before later than this, it would be its fault.
+                between = between._replace(earliest_us=header.created_us)
             self._check_text(index if is_ours else None, text, between, on_read)
         finally:
             os.close(index_fd)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
+import shutil
 import signal
 import subprocess
 from contextlib import suppress
@@ -128,6 +130,61 @@ def test_a_stopping_daemon_says_so(daemon: Bed) -> None:
     assert b"the daemon is stopping" in err
 
 
+def _numbers(count: int) -> bytes:
+    return b"".join(b"%d\n" % number for number in range(count))
+
+
+def test_a_watcher_is_told_of_records_that_are_gone(daemon: Bed) -> None:
+    """It does not read on until they are: what it was sent before is less than it had to be sent."""
+    with daemon.started("logctl", "emit", "job") as emit:
+        assert emit.stdin is not None
+        emit.stdin.write(_numbers(1_000_000))
+        emit.stdin.flush()
+        wait_until(lambda: daemon.status()["records"] > 900_000)
+        with daemon.started("logctl", "attach", "job", "-n", "all", "-o", "raw") as attach:
+            wait_until(lambda: _subscribed(daemon))
+            daemon.run("logctl", "clear", "-y", "job")
+            emit.stdin.write(b"last\n")
+            emit.stdin.close()
+            out, err = attach.communicate(timeout=60)
+    assert attach.returncode == 0
+    assert out.endswith(b"last\n")
+    first, last = map(int, re.findall(rb"records (\d+) to (\d+) are not there any more\n", err)[0])
+    assert out.startswith(_numbers(first - 1))
+    assert out[len(_numbers(first - 1)) :].startswith((b"%d\n" % last, b"last\n"))
+
+
+def test_a_watcher_is_told_that_its_run_was_removed(daemon: Bed) -> None:
+    daemon.emit("job", _numbers(1_000_000))
+    with daemon.started("logctl", "attach", "job", "-n", "all", "-o", "raw") as attach:
+        wait_until(lambda: _subscribed(daemon))
+        daemon.run("logctl", "rm", "-y", "job")
+        out, err = attach.communicate(timeout=60)
+    assert attach.returncode == 0
+    assert _numbers(1_000_000).startswith(out)
+    assert err.endswith(b"run job was removed\n")
+
+
+def test_a_watcher_is_told_that_nothing_can_be_stored(idle_bed: Bed) -> None:
+    idle_bed.paths.config.write_text("[store]\nsegment_bytes = 4096\n")
+    idle_bed.run("logd", "start")
+    with idle_bed.started("logctl", "emit", "job") as emit:
+        assert emit.stdin is not None
+        emit.stdin.write(b"x" * 5000 + b"\n")
+        emit.stdin.flush()
+        wait_until(lambda: idle_bed.status()["records"] == 1)
+        with idle_bed.started("logctl", "attach", "job") as attach:
+            assert attach.stderr is not None
+            wait_until(lambda: _subscribed(idle_bed))
+            shutil.rmtree(idle_bed.state_dir / "runs" / "job")
+            emit.stdin.write(b"y\n")
+            emit.stdin.flush()
+            said = attach.stderr.readline()
+    idle_bed.kill()  # it would give what cannot be stored some time
+    assert b"the daemon cannot store at present: " in said
+    assert said.endswith(b"; what comes is kept by its emitters\n")
+
+
 def _on_terminal(daemon: Bed, *arguments: str, **environ: str) -> str:
     """What a command prints on a terminal."""
     master, slave = pty.openpty()
@@ -183,16 +240,16 @@ def test_runs_lists_what_there_is(daemon: Bed) -> None:
         ("alpha", "ended", 2),
         ("beta", "running", 1),
     ]
-    assert runs[0]["bytes"] == sum(path.stat().st_size for path in daemon.state_dir.glob("runs/alpha/*.jsonl"))
+    assert runs[0]["bytes"] == sum(path.stat().st_size for path in daemon.state_dir.glob("runs/alpha/*"))
     assert runs[0]["first_time_us"] <= runs[0]["last_time_us"]
     assert runs[1]["records_per_second"] > 0
     assert [line.split()[:3] for line in text.splitlines()[1:]] == [["alpha", "ended", "2"], ["beta", "running", "1"]]
 
 
-def test_more_runs_than_one_page_holds(daemon: Bed) -> None:
+def test_more_runs_than_one_page_holds(idle_bed: Bed) -> None:
     for number in range(1100):
-        (daemon.state_dir / "runs" / f"run-{number:04d}").mkdir(parents=True, mode=0o700)
-    runs = [json.loads(line) for line in daemon.run("logctl", "runs", "-o", "json").stdout.splitlines()]
+        (idle_bed.state_dir / "runs" / f"run-{number:04d}").mkdir(parents=True, mode=0o700)
+    runs = [json.loads(line) for line in idle_bed.run("logctl", "runs", "-o", "json").stdout.splitlines()]
     assert [run["name"] for run in runs] == [f"run-{number:04d}" for number in range(1100)]
 
 

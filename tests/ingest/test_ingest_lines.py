@@ -122,6 +122,15 @@ def expected(
     return rows
 
 
+def span_of(data: bytes) -> tuple[int, int]:
+    """The earliest and the latest of the times that rows say."""
+    times = [datetime.fromisoformat(json.loads(line)["time"]) for line in data.split(b"\n")[:-1]]
+    first, last = (
+        (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) for time in (min(times), max(times))
+    )
+    return first, last
+
+
 def mask(severities: Iterable[Severity]) -> int:
     return sum({severity.mask_bit for severity in severities})
 
@@ -135,6 +144,7 @@ def check(blocks: list[Block], rows: list[tuple[bytes, Severity]]) -> None:
         assert block.record_count > 0
         assert block.data == b"".join(data for data, _ in own)
         assert block.level_mask == mask(severity for _, severity in own)
+        assert (block.oldest_us, block.newest_us) == span_of(block.data)
     assert next(left, None) is None
 
 
@@ -194,6 +204,8 @@ class TestAnyBytes:
         if fast is not None:
             assert fast.data == b"".join(block.data for block in reference)
             assert fast.record_count == sum(block.record_count for block in reference)
+            assert fast.oldest_us == min(block.oldest_us for block in reference)
+            assert fast.newest_us == max(block.newest_us for block in reference)
             assert fast.level_mask == mask(
                 severity for severity in Severity if any(severity.mask_bit & block.level_mask for block in reference)
             )
@@ -229,6 +241,8 @@ def test_a_row_is_as_documented() -> None:
         '"source":"w3","logger":"db","url":"…","_msg":1,"ok":true}\n'.encode(),
         1,
         Severity.WARN.mask_bit,
+        1_795_256_430_123_456,
+        1_795_256_430_123_456,
     )
 
 

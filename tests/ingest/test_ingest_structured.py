@@ -12,9 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logd.ingest import MAX_BLOCK_BYTES, Block, Envelope, encode_records
-from logd.record import MAX_SEVERITY_NUMBER, MAX_TEXT_BYTES, MAX_TIME_US, RESERVED_KEYS, rfc3339, severity_from_number
+from logd.record import (
+    MAX_LABEL_BYTES,
+    MAX_SEVERITY_NUMBER,
+    MAX_TEXT_BYTES,
+    MAX_TIME_US,
+    RESERVED_KEYS,
+    rfc3339,
+    severity_from_number,
+)
 
 TIME_US = 1_700_000_000_000_000
+LABELS = ("stream", "source", "logger")
 
 scalars = (
     st.none()
@@ -83,6 +92,12 @@ def own(fields: dict[str, Any]) -> dict[str, Any]:
     return stored
 
 
+def labels_in(fields: dict[str, Any]) -> dict[str, Any]:
+    """Those of a record's fields that become its labels."""
+    labels = {key: fields[key] for key in LABELS if isinstance(fields.get(key), str) and fields[key]}
+    return labels | ({"cont": True} if fields.get("cont") is True else {})
+
+
 @settings(max_examples=300)
 @given(records, sessions)
 def test_any_records_are_stored_as_what_they_say(records: list[Any], session: dict[str, Any]) -> None:
@@ -90,7 +105,9 @@ def test_any_records_are_stored_as_what_they_say(records: list[Any], session: di
     assert sum(block.record_count for block in blocks) == len(records)
     assert len(blocks) == 1
     assert blocks[0].level_mask == sum({severity_from_number(record[1]).mask_bit for record in records})
-    labels = {name: session[name] for name in ("stream", "source", "logger") if session.get(name)}
+    times = [TIME_US if record[0] is None else record[0] for record in records]
+    assert (blocks[0].oldest_us, blocks[0].newest_us) == (min(times), max(times))
+    labels = {name: session[name] for name in LABELS if session.get(name)}
     for row, (time_us, number, text, record_fields) in zip(blocks[0].data.split(b"\n"), records, strict=False):
         severity = severity_from_number(number)
         expected: dict[str, Any] = {"time": rfc3339(TIME_US if time_us is None else time_us)}
@@ -98,7 +115,10 @@ def test_any_records_are_stored_as_what_they_say(records: list[Any], session: di
         raw = text if isinstance(text, bytes) else text.encode()
         expected["msg"] = raw.decode("utf-8", "replace")
         expected |= {"raw": base64.b64encode(raw).decode()} if expected["msg"].encode() != raw else {}
-        expected |= labels | own(session.get("fields", {})) | own(record_fields or {})
+        own_labels = labels_in(record_fields or {})
+        expected |= {key: each[key] for key in (*LABELS, "cont") for each in (labels, own_labels) if key in each}
+        rest = {key: value for key, value in (record_fields or {}).items() if key not in own_labels}
+        expected |= own(session.get("fields", {})) | own(rest)
         stored = json.loads(row)
         assert stored == expected
         assert list(stored) == list(expected)
@@ -150,8 +170,40 @@ def test_a_records_field_wins_over_its_sessions() -> None:
     assert encode_fields({"b": 2, "c": 3}, fields={"a": 0, "b": 0}) == {"a": 0, "b": 2, "c": 3}
 
 
-def test_a_records_field_does_not_win_over_a_label() -> None:
-    assert encode_fields({"source": "mine"}, source="w3") == {"source": "w3", "_source": "mine"}
+@pytest.mark.parametrize("key", LABELS)
+def test_a_record_can_bring_its_labels(key: str) -> None:
+    assert encode_fields({"a": 1, key: "mine", f"_{key}": 2}) == {key: "mine", "a": 1, f"_{key}": 2}
+    assert encode_fields({key: "mine"}, **{key: "its session's"}) == {key: "mine"}
+    assert encode_fields({key: "ü" * MAX_LABEL_BYTES}) == {key: "ü" * MAX_LABEL_BYTES}
+
+
+def test_labels_of_a_record_and_of_its_session_stand_in_their_order() -> None:
+    fields = encode_fields({"z": 1, "logger": "app", "cont": True, "stream": "stderr"}, source="w3", fields={"a": 0})
+    assert list(fields.items()) == [
+        ("stream", "stderr"),
+        ("source", "w3"),
+        ("logger", "app"),
+        ("cont", True),
+        ("a", 0),
+        ("z", 1),
+    ]
+
+
+@pytest.mark.parametrize("value", ["", "x" * (MAX_LABEL_BYTES + 1), 1, None, True, ["w3"], {"name": "w3"}, b"w3"])
+def test_what_is_no_label_gets_an_underscore(value: Any) -> None:
+    assert encode_fields({"source": value}, source="w3") == {"source": "w3", "_source": as_stored(value)}
+
+
+@pytest.mark.parametrize("value", [False, 1, "true", None])
+def test_a_record_goes_on_with_the_one_before_only_where_it_says_so(value: Any) -> None:
+    assert encode_fields({"cont": value}) == {"_cont": value}
+
+
+def test_further_pieces_of_a_long_text_have_its_labels() -> None:
+    text = "x" * (MAX_TEXT_BYTES + 1)
+    first, rest = encode([[None, 0, text, {"logger": "app", "own": 1}]], source="w3", fields={"shared": 2})
+    assert list(first)[2:] == ["source", "logger", "shared", "own"]
+    assert {key: rest[key] for key in list(rest)[2:]} == {"source": "w3", "logger": "app", "cont": True, "shared": 2}
 
 
 @pytest.mark.parametrize("record_fields", [None, {}])
@@ -202,6 +254,14 @@ class TestBlockSize:
         first, second = self.blocks([[None, 17, text, None]] * 16 + [[None, 9, "x", None]])
         assert (first.record_count, second.record_count) == (16, 1)
         assert second.level_mask == severity_from_number(9).mask_bit
+
+    def test_a_block_says_the_times_of_its_own_records_only(self) -> None:
+        text = "x" * MAX_TEXT_BYTES
+        blocks = self.blocks([[TIME_US - 7 * number * number, 9, text, None] for number in range(40)])
+        assert len(blocks) > 2
+        for block in blocks:
+            times = {json.loads(row)["time"] for row in block.data.splitlines()}
+            assert (rfc3339(block.oldest_us), rfc3339(block.newest_us)) == (min(times), max(times))
 
     def test_no_records_are_no_block(self) -> None:
         assert self.blocks([]) == []

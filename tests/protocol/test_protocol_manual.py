@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from protocol_strategies import connection_in, defaults_of
 
 from logd.config import Config, ServerConfig
 from logd.daemon.access import Credentials
+from logd.daemon.handlers import manage
 from logd.daemon.handlers.attach import MAX_SUBSCRIPTIONS_OF_PEER
 from logd.daemon.handlers.emit import MAX_SESSIONS_OF_PEER, MAX_STREAMS_OF_SESSION
 from logd.daemon.handlers.inspect import MAX_LISTED, MAX_LISTED_CHARACTERS, runs, stats
@@ -50,8 +52,18 @@ from logd.protocol import (
     Stats,
 )
 from logd.protocol.codec import MAX_DEPTH
-from logd.protocol.messages import MAX_FIELD_DEPTH, MAX_FIELDS_CHARACTERS, MAX_ID, MAX_SHARED_FIELDS_BYTES
+from logd.protocol.messages import (
+    FILTER_CHECKS,
+    MAX_CONTEXT_RECORDS,
+    MAX_FIELD_DEPTH,
+    MAX_FIELDS_CHARACTERS,
+    MAX_ID,
+    MAX_PAGE_RECORDS,
+    MAX_PATTERN_CHARACTERS,
+    MAX_SHARED_FIELDS_BYTES,
+)
 from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
+from logd.store.report import Problem, Report
 
 PAGE = Path(__file__).parents[2] / "man" / "logd-protocol.7"
 SOURCE = PAGE.read_text("ascii")
@@ -69,6 +81,9 @@ BOUNDS = {
     "levels in a record's fields": MAX_FIELD_DEPTH,
     "session's fields, characters": MAX_SHARED_FIELDS_BYTES,
     "characters in a label": MAX_LABEL_BYTES,
+    "characters in a pattern": MAX_PATTERN_CHARACTERS,
+    "records in a page": MAX_PAGE_RECORDS,
+    "records around another": MAX_CONTEXT_RECORDS,
     "highest severity number": MAX_SEVERITY_NUMBER,
     "highest time, microseconds": MAX_TIME_US,
     "connection's sessions": MAX_SESSIONS_OF_PEER,
@@ -110,6 +125,7 @@ def listed_keys(text: str) -> dict[str, tuple[str, str]]:
 MESSAGES = {role: subsections(title) for role, title in SECTION_OF.items()}
 LISTED = {name: listed_keys(text) for texts in MESSAGES.values() for name, text in texts.items()}
 LISTED_KEYS = [(name, key) for name, keys in LISTED.items() for key in keys]
+FILTER = listed_keys(section("READING").partition("\n.Bl ")[2])
 
 
 def senders() -> dict[str, Role]:
@@ -174,6 +190,11 @@ def at_limits(kind: str) -> tuple[list[Any], list[Any]]:
             return [{}, few, {"x": "x" * (characters - 1)}], [{**few, "x": 0}, {"x": "x" * characters}, {"x": []}]
         case "map":
             return [{}, {"x": []}], [[], {1: 1}]
+        case "filter":
+            return [{}, {"pattern": "x", "invert": True}], [[], {"x": 1}, {1: 1}]
+        case "list of pieces":
+            piece = [1, 1, 0, True]
+            return [[], [piece] * 2], [{}, [piece[:3]], [[*piece[:3], 1]], [["1", *piece[1:]]]]
         case "true or false":
             return [True, False], [0, 1, "true"]
         case other:
@@ -188,6 +209,17 @@ def test_a_key_takes_what_the_page_allows_and_no_more(name: str, key: str) -> No
     allowed, refused = at_limits(LISTED[name][key][0])
     assert all(check(value) for value in allowed)
     assert not any(check(value) for value in refused)
+
+
+def test_a_filter_takes_the_keys_that_the_page_lists_and_what_it_allows_for_each() -> None:
+    check = MESSAGE_TYPES["read"].checks["filter"]
+    assert FILTER.keys() == FILTER_CHECKS.keys()
+    for key, (kind, default) in FILTER.items():
+        allowed, refused = at_limits(kind)
+        assert all(check({key: value}) for value in allowed)
+        assert not any(check({key: value}) for value in [*refused, None])
+        words = {"default empty": "", "default false": False, "default 0": 0}
+        assert default == "default null" or check({key: words[default]})
 
 
 # Codes and bounds
@@ -266,7 +298,9 @@ def drawn_states() -> str:
         grouped: dict[tuple[Role, State], list[str]] = {}
         for (role, kind), after in allowed.items():
             grouped.setdefault((role, after), []).append(kind.t)
-        lines += [f"  {NAME_OF[role]}: {', '.join(names)} -> {after.name}" for (role, after), names in grouped.items()]
+        for (role, after), names in grouped.items():
+            text = f"{NAME_OF[role]}: {', '.join(names)} -> {after.name}"
+            lines += wrap(text, 64, initial_indent="  ", subsequent_indent="      ")
     return "\n".join(lines)
 
 
@@ -367,15 +401,35 @@ async def test_the_page_lists_the_keys_of_what_runs_and_stats_are_answered(tmp_p
         nursery.cancel_scope.cancel()
     server.store.close()
 
-    text = section("REPLY VALUES")
-    listed = dict(re.findall(r"^\.It Ic (\S+)\n((?:.|\n)*?)(?=^\.It Ic |^\.El)", text, flags=re.M))
+    listed = listed_values()
     assert set(marked(listed["runs"])) == {*runs_value, *runs_value["runs"][0], "after"}
     assert set(marked(listed["stats"])) == set(stats_value)
-    tables = re.findall(r"^The keys of a map in\n\.Va (\S+) (?:.|\n)*?\n\.Bl .+\n((?:.|\n)*?)^\.El", text, flags=re.M)
-    assert {name: re.findall(r"^\.It Va (\S+)$", items, flags=re.M) for name, items in tables} == {
-        name: list(stats_value[name][0]) for name in ("sessions", "subscriptions")
-    }
+    for name in ("sessions", "subscriptions"):
+        assert listed_table(name) == list(stats_value[name][0])
     assert stats_value["sessions"][0]["command"] == "x" * MAX_LISTED_CHARACTERS
+
+
+def test_the_page_lists_the_keys_of_what_verify_is_answered() -> None:
+    value = manage._describe(Report([Problem(1, "what is wrong")], 1, [], 1, 2, 3, 4))
+    text = listed_values()["verify"]
+    assert set(marked(text)) == {*value, "repaired"}
+    assert re.findall(r"at most (\d+)", text) == [str(manage.MAX_LISTED_PROBLEMS)]
+    assert listed_table("problems") == list(value["problems"][0])
+
+
+def listed_values() -> dict[str, str]:
+    """What the page says of each reply's value, by the request."""
+    text = section("REPLY VALUES")
+    return dict(re.findall(r"^\.It Ic (\S+)\n((?:.|\n)*?)(?=^\.It Ic |^\.El)", text, flags=re.M))
+
+
+def listed_table(name: str) -> list[str]:
+    """The keys of the maps in one of a reply's arrays."""
+    found = re.search(
+        rf"^The keys of a map in\n\.Va {name} (?:.|\n)*?\n\.Bl .+\n((?:.|\n)*?)^\.El", section("REPLY VALUES"), re.M
+    )
+    assert found is not None
+    return re.findall(r"^\.It Va (\S+)$", found[1], flags=re.M)
 
 
 def marked(text: str) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from store_helpers import HERE
 
 from logd.errors import ConfigError
 from logd.store import disk
@@ -84,7 +85,7 @@ class TestPoints:
     )
     def test_that_cannot_be_are_an_error(self, points: str) -> None:
         _, operations = counted("fsync", "pwritev")
-        with pytest.raises(ConfigError, match="LOGD_FAILPOINTS has '.*', which is not operation:nth=action"):
+        with pytest.raises(ConfigError, match=r"LOGD_FAILPOINTS has '.*', which is not operation:nth=action"):
             wrap(operations, points)
 
 
@@ -129,14 +130,13 @@ print("logd.store.failpoints" in sys.modules)
 
 
 def run_script(folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    paths = [str(Path(__file__).parents[2]), *filter(None, sys.path)]
     return subprocess.run(
         [sys.executable, "-c", SCRIPT],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **environ},
+        env={**HERE, **environ},
     )
 
 

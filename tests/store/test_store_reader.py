@@ -6,7 +6,9 @@ What is read of damaged files is in test_store_damage.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +21,8 @@ from store_helpers import (
     append,
     block,
     compress_all,
+    failing_at,
+    flip,
     lines_of,
     open_descriptors,
     opened,
@@ -32,6 +36,7 @@ from logd.config import StoreConfig
 from logd.errors import StoreError
 from logd.record import Rows
 from logd.store import Entry, Extent, Reader, Stored, disk, reader
+from logd.store.index import ENTRY_BYTES, HEADER_BYTES
 from logd.store.segment import compressed_name, index_name, segment_name
 
 
@@ -236,6 +241,34 @@ def test_what_is_between_the_segments_of_a_time_is_found(tmp_path: Path) -> None
         assert [run.reader.find_time(run.extent, TIME_US + after) for after in (-1, 0, 1, 2)] == [1, 1, 6, 10]
 
 
+@pytest.mark.parametrize("number", range(4))
+def test_by_time_it_is_found_though_a_header_is_damaged(tmp_path: Path, number: int) -> None:
+    """Of which it cannot be told then when its segment was begun."""
+    with opened(tmp_path) as run:
+        for seq in range(1, 9):
+            append(run, block(seq, pad=2100), now_us=TIME_US + 10 * seq)
+        assert run.extent.segments == (1, 3, 5, 7)
+        flip(tmp_path / index_name(run.extent.segments[number]), 20)
+        for seq in range(1, 9):
+            for after_us in (10 * seq - 5, 10 * seq):
+                assert run.reader.find_time(run.extent, TIME_US + after_us) == seq
+        assert run.reader.find_time(run.extent, TIME_US + 81) == 9
+
+
+@pytest.mark.parametrize("damaged", [(0,), (2,), (5,), (0, 1), (2, 3), (1, 2, 4), (2, 3, 4, 5)])
+def test_by_time_it_is_never_behind_what_was_looked_for(tmp_path: Path, damaged: tuple[int, ...]) -> None:
+    """Where entries are damaged that say when, it may be a little before."""
+    with opened(tmp_path) as run:
+        for seq in range(1, 7):
+            append(run, block(seq), now_us=TIME_US + seq)
+        for number in damaged:
+            flip(tmp_path / index_name(1), HEADER_BYTES + number * ENTRY_BYTES)
+        for seq in range(1, 7):
+            found = run.reader.find_time(run.extent, TIME_US + seq)
+            assert found <= seq
+            assert {at - 1 for at in range(found, seq)} <= set(damaged)
+
+
 def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     with opened(tmp_path) as run:
         append(run, *(block(seq, pad=2000) for seq in range(1, 9)))
@@ -277,31 +310,51 @@ class TestOldExtents:
             assert run.reader.read(before, 1, 100_000) == Rows(9, 0, b"")
             assert run.reader.read(run.extent, 1, 100_000) == Rows(9, 1, row(9))
 
+    def test_have_a_gap_where_records_were_written_to_another_file(self, tmp_path: Path) -> None:
+        with opened(tmp_path) as run:
+            append(run, block(1, 3))
+            run.sync()
+            append(run, block(4), block(5, 2))
+            before = run.extent
+            with failing_at("fdatasync", 1):
+                assert run.sync() is not None
+            assert read_all(run) == rows(1, 6)
+            assert run.reader.read(before, 1, 10_000) == Rows(1, 3, rows(1, 3))
+            assert run.reader.read(before, 4, 10_000) == Rows(7, 0, b"")
+            stored, seq = run.reader.blocks(before, 7, 10_000, backward=True)
+            assert (list(lines_of(stored)), seq) == ([1, 2, 3], 1)
+
     @pytest.mark.parametrize("compress", [True, False])
     @pytest.mark.parametrize("backward", [True, False])
     def test_may_change_at_any_file_that_is_opened(self, tmp_path: Path, compress: bool, backward: bool) -> None:
         """Segments are compressed, or removed, between any two openings of files by one who reads."""
         for number in range(9):
-            with opened(tmp_path / str(number)) as run, pytest.MonkeyPatch.context() as patch:
+            with opened(tmp_path / str(number)) as run:
                 append(run, *(block(seq, pad=2000) for seq in range(1, 9)))
+                with before_opening(number, partial(compress_all, run) if compress else partial(run.drop_before, 7, 0)):
+                    found = read_blocks(run, backward=backward)
                 known = {seq: row(seq, 2000) for seq in range(1, 9)}
-                real_open, left = os.open, number
-
-                def open_late(
-                    path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None, run: object = run
-                ) -> int:
-                    nonlocal left
-                    left -= 1
-                    if left == 0:
-                        compress_all(run) if compress else run.drop_before(7, TIME_US)  # type: ignore[attr-defined]
-                    return real_open(path, flags, mode, dir_fd=dir_fd)
-
-                patch.setattr(os, "open", open_late)
-                found = read_blocks(run, backward=backward)
                 assert found.items() <= known.items()
                 assert {7, 8} <= found.keys()
                 if compress:
                     assert found == known
+
+
+@contextmanager
+def before_opening(number: int, act: Callable[[], object]) -> Iterator[None]:
+    """Within, something is done before so many files more are opened."""
+    real_open, left = os.open, number
+
+    def open_later(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            act()
+        return real_open(path, flags, mode, dir_fd=dir_fd)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", open_later)
+        yield
 
 
 class TestFiles:

@@ -295,14 +295,8 @@ class TestUnsynced:
     def test_where_there_are_no_more_none_is_left_open(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
     ) -> None:
-        calls, dup = 0, os.dup
-
-        def failing_dup(fd: int) -> int:
-            nonlocal calls
-            calls += 1
-            return dup(fd) if calls < number else failing(errno.EMFILE)()  # type: ignore[no-any-return]
-
-        monkeypatch.setattr(os, "dup", failing_dup)
+        left = [os.dup] * (number - 1) + [failing(errno.EMFILE)]
+        monkeypatch.setattr(os, "dup", lambda fd: left.pop(0)(fd))
         with writer_in(tmp_path) as writer:
             before = open_descriptors()
             with pytest.raises(OSError, match="Too many open files"):

@@ -1,258 +1,223 @@
-"""Putting what is stored on the disk itself, and what follows when that fails.
-
-A platter stands for the disk itself: it has of each file what it held when it was last synced, and the names that the
-folder had then. Whatever is done, what it has of a run is at least what the run says is synced.
-"""
+"""Syncing what is stored, and what follows when that fails. What a power cut leaves is in test_store_power_cut."""
 
 from __future__ import annotations
 
 import errno
+import itertools
 import os
-import random
 import shutil
-import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from store_helpers import (
     KEY,
     SMALL,
     TIME_US,
     append,
     block,
-    compress_all,
     copied,
     every_state,
+    failing,
     failing_at,
-    folder_fd,
     full_disk,
     open_descriptors,
-    open_run,
     opened,
     read_all,
-    read_blocks,
     row,
     rows,
     text_of,
 )
+from store_platter import platter_of
 
 from logd.errors import StoreError
-from logd.store import RunStore, disk
-from logd.store.segment import first_seqs
+from logd.store import Append
+from logd.store.run import MAX_UNSYNCED_SEGMENTS
+
+SENDINGS = {
+    "in one segment": [[block(1, 2)], [block(3)], [block(4), block(5)]],
+    "in several": [[block(1, pad=3000)], [block(2, pad=5000), block(3, pad=5000)], [block(4), block(5)]],
+    "with a sealed one that was synced before": [[block(1, pad=5000)], [block(2)], [block(3)]],
+    "with a sealed one that was synced in part": [[block(1)], [block(2, pad=5000), block(3, part=True)], [block(4)]],
+    "with parts": [[block(1), block(2, part=True)], [block(3, part=True)], [block(4), block(5, part=True)], [block(6)]],
+    "with parts that begin a segment": [[block(1, pad=5000)], [block(2, part=True)], [block(3, part=True)], [block(4)]],
+    "with parts alone": [[block(1, part=True)], [block(2, part=True)], [block(3)]],
+}
 
 
-_open = os.open
+class TestFailing:
+    @pytest.mark.parametrize("sendings", SENDINGS.values(), ids=SENDINGS)
+    def test_puts_what_was_not_synced_in_new_files(self, tmp_path: Path, sendings: list[list[Append]]) -> None:
+        """Whichever of the syncs fail that follow each sending, or do not follow it."""
+        for number, syncs in enumerate(itertools.product(("", "sync", "fail"), repeat=len(sendings))):
+            folder, stored, pending = tmp_path / str(number), b"", b""
+            with opened(folder) as run, platter_of(folder) as platter:
+                for sending, sync in zip(sendings, syncs, strict=True):
+                    append(run, *sending)
+                    for each in sending:
+                        pending += each.data
+                        stored, pending = (stored, pending) if each.part else (stored + pending, b"")
+                    if sync:
+                        platter.fails_in = [1] * (sync == "fail")
+                        error = run.sync()
+                        assert (error is None) == (sync == "sync")
+                        assert run.synced_seq == run.extent.head
+                        assert not run.has_unsynced
+                    of_active = stored.splitlines(keepends=True)[run.extent.segments[-1] - 1 :] if stored else []
+                    assert run.extent.active_bytes == len(b"".join(of_active))
+                    if not sync:
+                        continue
+                    killed = copied(folder, tmp_path / "killed")
+                    with opened(killed) as again:
+                        for each_run in (run, again):
+                            assert read_all(each_run) == stored
+                            assert each_run.last_batch(KEY) == each_run.extent.head == stored.count(b"\n")
+                        again.tidy()
+                        append(again, block(again.next_seq))
+                        assert text_of(killed) == stored + row(again.extent.head)
+                    shutil.rmtree(killed)
 
-
-class Platter:
-    """What is on the disk itself of one folder. A file that it failed to sync must not be synced again as it is."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.fails_in: list[int] = []
-        """In how many syncs from now on each of those is that fails."""
-        self.meanwhile: dict[int, Callable[[], None]] = {}
-        """What is done in others of them, before."""
-        self._names: dict[str, int] = {}
-        self._files: dict[int, bytes] = {}
-        self._failed: set[int] = set()
-        self._kept: list[int] = []
-        """Descriptors of all files, so that none gets the number of one that is removed."""
-
-    def close(self) -> None:
-        for fd in self._kept:
-            os.close(fd)
-
-    def sync(self, fd: int) -> None:
-        status = os.fstat(fd)
-        assert stat.S_ISDIR(status.st_mode) or status.st_ino not in self._failed, "it is synced again"
-        self._kept.append(os.dup(fd))
-        self.meanwhile = {calls - 1: action for calls, action in self.meanwhile.items()}
-        self.meanwhile.pop(0, lambda: None)()
-        self.fails_in = [calls - 1 for calls in self.fails_in if calls]
-        if 0 in self.fails_in:
-            self._failed.add(status.st_ino)
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        if stat.S_ISDIR(status.st_mode):
-            self._names = self._names_now()
+    @pytest.mark.parametrize("pad", [0, 3000])
+    @pytest.mark.parametrize("operation", ["pwritev", "fsync", "rename"])
+    def test_again_while_it_is_written_to_them_refuses_what_comes(
+        self, tmp_path: Path, operation: str, pad: int
+    ) -> None:
+        """Until it works; readers go on."""
+        for number in range(1, 20):
+            folder, before = tmp_path / str(number), open_descriptors()
+            with opened(folder) as run:
+                append(run, block(1, pad=pad))
+                assert run.sync() is None
+                append(run, *(block(seq, pad=pad) for seq in range(2, 5)))
+                with failing_at("fdatasync", 1), failing_at(operation, *range(number, 100)) as calls:
+                    if number == 1:
+                        for _ in range(2):
+                            with pytest.raises(StoreError, match="Input/output error"):
+                                run.sync()
+                            with pytest.raises(StoreError, match="Input/output error"):
+                                run.append([block(5)], TIME_US)
+                        assert (run.has_unsynced, run.synced_seq) == (True, 1)
+                    else:
+                        with suppress(StoreError):
+                            run.sync()
+                    assert read_all(run) == rows(1, 4, pad)
+                killed = copied(folder, tmp_path / "killed")
+                with opened(killed) as again:
+                    again.tidy()
+                    assert read_all(again) == rows(1, 4, pad)
+                shutil.rmtree(killed)
+                append(run, block(5))
+                assert run.synced_seq == 4
+                assert run.sync() is None
+                assert read_all(run) == text_of(folder) == rows(1, 4, pad) + row(5)
+            assert open_descriptors() == before
+            if len(calls) < number:
+                break
         else:
-            self._files[status.st_ino] = os.pread(fd, status.st_size, 0)
+            pytest.fail("it failed to the last")
 
-    def open(self, path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        fd = _open(path, flags, mode, dir_fd=dir_fd)
-        if flags & os.O_TRUNC:
-            self._failed.discard(os.fstat(fd).st_ino)  # all that is in it is yet to be written
-        return fd
+    @pytest.mark.parametrize("sendings", SENDINGS.values(), ids=SENDINGS)
+    def test_and_a_stop_while_it_is_written_to_them_loses_nothing(
+        self, tmp_path: Path, sendings: list[list[Append]]
+    ) -> None:
+        folder = tmp_path / "run"
+        with opened(folder) as run:
+            append(run, *sendings[0])
+            run.sync()
+            for sending in sendings[1:]:
+                append(run, *sending)
+            stored = read_all(run)
+            with failing_at("fdatasync", 1), every_state(folder, tmp_path / "states") as states:
+                assert run.sync() is not None
+        assert len(states) > 6
+        for state in states:
+            with opened(state) as run:
+                run.tidy()
+                assert read_all(run) == stored
+                assert run.last_batch(KEY) == run.extent.head
+                append(run, block(run.next_seq))
+                assert read_all(run) == stored + row(run.extent.head)
+                assert run.reader.find_time(run.extent, TIME_US) == 1
 
-    def patch(self, patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(disk, "fdatasync", self.sync)
-        patch.setattr(disk, "fsync", self.sync)
-        patch.setattr(os, "open", self.open)
+    def test_on_a_full_disk_refuses_what_comes_until_there_is_room(self, tmp_path: Path) -> None:
+        with opened(tmp_path) as run:
+            append(run, block(1, 10))
+            with full_disk(100), failing_at("fdatasync", 1), pytest.raises(StoreError, match="No space left"):
+                run.sync()
+            with full_disk(100), pytest.raises(StoreError, match=r"cannot rewrite .*: No space left"):
+                run.append([block(11)], TIME_US)
+            append(run, block(11))
+            assert read_all(run) == text_of(tmp_path) == rows(1, 11)
 
-    def _names_now(self) -> dict[str, int]:
-        return {path.name: path.stat().st_ino for path in self.folder.iterdir()}
+    def test_to_read_what_is_to_be_written_again_says_so(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        with opened(tmp_path) as run:
+            append(run, block(1, 10))
+            with failing_at("fdatasync", 1), monkeypatch.context() as patch:
+                patch.setattr(os, "pread", failing(errno.EIO))
+                with pytest.raises(StoreError, match=r"cannot read .*: Input/output error"):
+                    run.sync()
+            append(run, block(11))
+            assert read_all(run) == rows(1, 11)
 
-    def after_power_cut(self, to: Path, chance: random.Random) -> Path:
-        """A folder as it may be then: what was not synced is there, or is not, or is zeros."""
-        to.mkdir()
-        now = self._names_now()
-        for name, number in chance.choice([self._names, now]).items():
-            synced = self._files.get(number, b"")
-            written = (self.folder / name).read_bytes() if now.get(name) == number else synced
-            zeros = synced + bytes(max(0, len(written) - len(synced)))
-            (to / name).write_bytes(chance.choice([synced, written, zeros]))
-        return to
+    def test_leaves_records_where_they_are_looked_for_by_time(self, tmp_path: Path) -> None:
+        with opened(tmp_path) as run:
+            append(run, block(1), now_us=TIME_US)
+            append(run, block(2), now_us=TIME_US + 20)
+            run.sync()
+            append(run, block(3), now_us=TIME_US + 30)
+            with failing_at("fdatasync", 1):
+                assert run.sync() is not None
+            assert run.extent.segments == (1, 3)
+            assert [run.reader.find_time(run.extent, TIME_US + after) for after in (0, 10, 21, 31)] == [1, 2, 3, 4]
+            assert [each.last_time_us for each in run.segments()] == [TIME_US + 30, TIME_US + 30]
 
-
-@contextmanager
-def platter_of(folder: Path) -> Iterator[Platter]:
-    platter = Platter(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        platter.patch(patch)
-        yield platter
-    platter.close()
-
-
-class SyncMachine(RuleBasedStateMachine):
-    """A run beside a list of its rows, on a disk that fails to sync now and then."""
-
-    home: Path
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.number = len(os.listdir(self.home))
-        self.folder = self.home / str(self.number)
-        self.run = open_run(self.folder)
-        self.platter = Platter(self.folder)
-        self.patch = pytest.MonkeyPatch()
-        self.platter.patch(self.patch)
-        self.written: list[bytes] = []
-        """All rows, also of parts whose last block is not there yet."""
-        self.ever: set[tuple[int, bytes]] = set()
-        """Those, and those of parts that were torn off: what a text may have whose index is lost."""
-        self.head = 0
-        self.chance = random.Random(0)
-        self.refusing = False
-        """Whether what is not synced could not be written to other files, either."""
-
-    def teardown(self) -> None:
-        self.run.close()
-        self.platter.close()
-        self.patch.undo()
-
-    @rule(
-        pads=st.lists(st.sampled_from([0, 10, 1000, 5000]), min_size=1, max_size=4),
-        part=st.sampled_from([False, False, True]),
-    )
-    def append(self, pads: list[int], part: bool) -> None:
-        for number, pad in enumerate(pads):
-            seq = len(self.written) + 1
-            is_part = part and number == len(pads) - 1
-            append(self.run, block(seq, pad=pad, part=is_part, batch=seq))
-            self.written.append(row(seq, pad))
-            self.ever.add((seq, row(seq, pad)))
-            self.head = self.head if is_part else seq
-        self.refusing = False
-
-    @rule()
-    def sync(self) -> None:
-        assert self.run.sync() is None
-        assert not self.run.has_unsynced
-        assert self.run.synced_seq == self.head
-        self.refusing = False
-
-    @rule(pads=st.lists(st.sampled_from([0, 1000, 5000]), min_size=1, max_size=3), at=st.integers(1, 4))
-    def sync_while_more_is_stored(self, pads: list[int], at: int) -> None:
-        """Which fills the segment, perhaps, and begins the next. While it is written to other files nothing can be."""
-        if self.refusing:
-            self.sync()
-        self.platter.meanwhile = {at: lambda: self.append(pads, part=False)}
-        assert self.run.sync() is None
-        self.platter.meanwhile = {}
-        self.refusing = False
-
-    @rule(fails_in=st.integers(1, 8))
-    def sync_in_vain(self, fails_in: int) -> None:
-        """All that is stored is in other files, or nothing more is stored until it is."""
-        self.platter.fails_in = [fails_in]
-        try:
-            error = self.run.sync()
-        except StoreError:
-            error = None
-            self.refusing = True
-        if error is None and self.refusing:
-            assert self.run.has_unsynced
-        else:
-            assert self.run.synced_seq == self.head
-            self.refusing = False
-        self.platter.fails_in = []
-
-    @rule(first=st.integers(1, 6), second=st.integers(1, 8))
-    def sync_in_vain_twice(self, first: int, second: int) -> None:
-        self.platter.fails_in = [first, first + second]
-        try:
-            self.run.sync()
-        except StoreError as error:
-            assert error.errno == errno.EIO
-            assert self.run.has_unsynced
-            self.platter.fails_in = [1]
-            with pytest.raises(StoreError):
-                self.run.append([block(len(self.written) + 1)], TIME_US)
-            self.refusing = True
-        self.platter.fails_in = []
-
-    @rule()
-    def compress(self) -> None:
-        for segment in self.run.compressible():
-            assert self.run.compress(segment, lambda: None)
-
-    @rule(back=st.sampled_from([-1, 0, 2, 5]))
-    def drop(self, back: int) -> None:
-        self.run.drop_before(self.head - back, TIME_US)
-
-    @rule()
-    def close_and_open(self) -> None:
-        self.run.sync()
-        self.run.close()
-        self.run = open_run(self.folder)
-        self.written = self.written[: self.head]
-        self.refusing = False
-
-    @invariant()
-    def holds_all_that_is_stored(self) -> None:
-        extent = self.run.extent
-        assert (extent.head, self.run.next_seq) == (self.head, len(self.written) + 1)
-        assert read_all(self.run) == b"".join(self.written[extent.first_seq - 1 : self.head])
-        assert self.run.last_batch(KEY) == (self.head if extent.first_seq <= self.head else 0)
-
-    @invariant()
-    def is_on_the_disk_as_it_says(self) -> None:
-        assert self.run.synced_seq <= self.head
-        for _ in range(3):
-            left = self.platter.after_power_cut(self.home / f"{self.number}-cut", self.chance)
-            with opened(left) as run:
-                found = read_blocks(run)
-            shutil.rmtree(left)
-            assert found.items() <= self.ever
-            synced = range(self.run.extent.first_seq, self.run.synced_seq + 1)
-            assert [found.get(seq) for seq in synced] == [self.written[seq - 1] for seq in synced]
+    def test_for_want_of_descriptors_changes_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        dup = os.dup
+        with opened(tmp_path) as run:
+            append(run, block(1, pad=5000), block(2))
+            before = open_descriptors()
+            for number in range(4):
+                left = [dup] * number + [failing(errno.EMFILE)]
+                with monkeypatch.context() as patch:
+                    patch.setattr(os, "dup", lambda fd, left=left: left.pop(0)(fd))
+                    with pytest.raises(StoreError, match="cannot sync the run: Too many open files"):
+                        run.sync()
+                assert open_descriptors() == before
+                assert run.synced_seq == 0
+            assert run.sync() is None
 
 
-def test_what_is_synced_outlives_a_power_cut(tmp_path: Path) -> None:
-    class Machine(SyncMachine):
-        home = tmp_path
+class TestWaiting:
+    def test_what_is_not_synced_is_known(self, tmp_path: Path) -> None:
+        with opened(tmp_path) as run:
+            assert not run.has_unsynced
+            append(run, block(1, part=True))
+            assert not run.has_unsynced
+            append(run, block(2))
+            assert (run.has_unsynced, run.synced_seq) == (True, 0)
+            run.sync()
+            assert (run.has_unsynced, run.synced_seq) == (False, 2)
 
-    before = open_descriptors()
-    run_state_machine_as_test(
-        Machine,
-        settings=settings(
-            max_examples=60, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
-    )
-    assert open_descriptors() == before
+    def test_sealed_segments_are_synced_and_then_closed(self, tmp_path: Path) -> None:
+        with opened(tmp_path) as run:
+            before = open_descriptors()
+            append(run, *(block(seq, pad=5000) for seq in range(1, MAX_UNSYNCED_SEGMENTS + 2)))
+            assert not run.awaits_sync
+            append(run, block(MAX_UNSYNCED_SEGMENTS + 2))
+            assert run.awaits_sync
+            with failing_at("fdatasync") as calls:
+                assert run.sync() is None
+            assert len(calls) == 2 * (MAX_UNSYNCED_SEGMENTS + 2)
+            assert not run.awaits_sync
+            assert open_descriptors() == before + 2
+            with failing_at("fdatasync") as calls:
+                run.sync()
+            assert len(calls) == 2
+
+    def test_without_the_policy_sealed_segments_are_not_kept_open(self, tmp_path: Path) -> None:
+        with opened(tmp_path, replace(SMALL, fsync="no")) as run:
+            before = open_descriptors()
+            append(run, *(block(seq, pad=5000) for seq in range(1, 40)))
+            assert open_descriptors() == before + 2
+            assert not run.awaits_sync

@@ -106,9 +106,7 @@ class TestDamage:
             with text_at(path) as text:
                 assert (text.size_bytes, text.pread(len(TEXT), 0)) == (0, b"")
 
-    def test_is_looked_at_once(
-        self, tmp_path: Path, paths: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_is_looked_at_once(self, tmp_path: Path, paths: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
         path = tmp_path / compressed_name(1)
         path.write_bytes(paths[1].read_bytes())
         flip(path, 12)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import re
 import sys
-from difflib import get_close_matches
+from collections.abc import Callable
 
 import click
 
-from logctl.output import Format, Renderer, human_count, renderer, wants_colour
+from logctl.figures import gone, human_count
+from logctl.named import explained
+from logctl.output import Format, Output, Renderer, renderer, wants_colour
 from logd import console
-from logd.client import Client, connect, list_runs
+from logd.client import Client, connect
 from logd.client.blocking import refusal
-from logd.errors import NotFound, Refused
+from logd.errors import Refused
 from logd.paths import Paths
-from logd.protocol import Attach, Batch, Error, ErrorCode, Event
+from logd.protocol import Attach, Batch, Error, Event
 from logd.record import check_run_name
 
 
@@ -64,46 +66,38 @@ def command(paths: Paths, *, run: str, last: int | str, follow: bool, wait: bool
         try:
             _print(client, request, render)
         except Refused as error:
-            if error.code != ErrorCode.NO_SUCH_RUN:
-                raise
-            raise _not_found(paths, run) from None
+            raise explained(client, run, error) from None
     return 0
 
 
 def _print(client: Client, request: Attach, render: Renderer) -> None:
     """Print until the subscription is over."""
+    output = Output()
     while True:
         message = client.receive()
         if isinstance(message, Batch):
             if message.skipped:
-                _note(f"{human_count(message.skipped)} records left out")
-            _write(render.render(message.rows))
+                console.complain(f"{human_count(message.skipped)} records left out")
+            output.write(render.render(message.rows))
+            output.flush()
         elif isinstance(message, Error):
             raise refusal(message)
         elif isinstance(message, Event):
-            if message.kind == "waiting":
-                _note(f"waiting for run {request.run}")
-            elif message.kind == "ended" or not request.follow:
-                _write(render.finish())
+            if message.kind in _NOTES:
+                console.complain(_NOTES[message.kind](request.run, message))
+            if message.kind in ("ended", "removed") or (message.kind == "caught_up" and not request.follow):
+                output.write(render.finish())
+                output.flush()
                 return
 
 
-def _write(data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(1, view) :]
-
-
-def _note(text: str) -> None:
-    console.complain(text)
-
-
-def _not_found(paths: Paths, run: str) -> NotFound:
-    with connect(paths, "logctl attach") as client:
-        names = [str(each["name"]) for each in list_runs(client)]
-    close = get_close_matches(run, names, n=3, cutoff=0.5)
-    if close:
-        hint = "closest are " + ", ".join(close)
-    else:
-        hint = "`logctl runs` lists those that there are" if names else "there are no runs yet"
-    return NotFound(f"there is no run {run}", hint=hint)
+_NOTES: dict[str, Callable[[str, Event], str]] = {
+    "waiting": lambda run, event: f"waiting for run {run}",
+    "gap": lambda run, event: gone(event.seq, event.seq + event.count - 1),
+    "stalled": lambda run, event: (
+        f"the daemon cannot store at present: {event.reason}; what comes is kept by its emitters"
+    ),
+    "resumed": lambda run, event: "the daemon stores again",
+    "removed": lambda run, event: f"run {run} was removed",
+}
+"""What is said on standard error of what befell the subscription."""

@@ -43,7 +43,7 @@ def _describe_run(server: Server, row: RunRow) -> dict[str, Any]:
         "last_time_us": figures.last_time_us,
         "records_per_second": run.records.rate(trio.current_time()) if run is not None else 0.0,
         "max_bytes": row.max_bytes,
-        "max_age_seconds": row.max_age_seconds,
+        "max_age_seconds": None if row.max_age_seconds is None else int(row.max_age_seconds),
     }
 
 
