@@ -69,7 +69,10 @@ class Platter:
         """A folder as it may be then: what was not synced is there, or is not, or is zeros."""
         to.mkdir()
         now = self._names_now()
-        for name, number in chance.choice([self._names, now]).items():
+        for name in sorted({*self._names, *now}):
+            number = chance.choice([self._names.get(name), now.get(name)])
+            if number is None:
+                continue
             synced = self._files.get(number, b"")
             written = (self.folder / name).read_bytes() if now.get(name) == number else synced
             zeros = synced + bytes(max(0, len(written) - len(synced)))

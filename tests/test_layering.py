@@ -241,3 +241,19 @@ def test_emit_imports_no_event_loop_and_no_screen(daemon: Bed) -> None:
     assert not imported & {"trio", "urwid", "orjson", "ahocorasick_rs", "isal", "platformdirs"}
     assert not imported & {"asyncio", "sqlite3", "tomllib"}
     assert not set(emitted.stderr.split()) & {"fcntl", "logd.client.dropped", "logd.client.spool", "subprocess"}
+
+
+def test_logs_imports_only_what_it_shows_records_with(daemon: Bed) -> None:
+    daemon.emit("probe", b"hello\n")
+    shown = subprocess.run(
+        [sys.executable, "-c", PROBE, "logs", "probe", "-n", "20", "--grep", "hello"],
+        env=daemon.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.endswith(" hello\n")
+    imported = {name.partition(".")[0] for name in shown.stderr.split()}
+    assert {"click", "cbor2", "logctl", "logd"} <= imported
+    assert not imported & {"trio", "urwid", "ahocorasick_rs", "re2", "platformdirs", "asyncio", "subprocess"}
+    assert not imported & {"csv", "difflib", "fnmatch", "shutil", "backports", "gzip", "sqlite3"}

@@ -11,6 +11,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -443,6 +444,9 @@ class RunStore:
             if end_seq is None or not write_compressed(self._folder_fd, segment, end_seq, wait):
                 return False
         except StoreError as error:
+            # Where the disk is full, what was written of it would keep the room that is needed.
+            with suppress(StoreError):
+                discard(self._folder_fd, segment)
             if error.is_absence and segment not in self.extent.segments:
                 return False
             raise

@@ -18,6 +18,7 @@ from faults.sender import Sender
 from logd.daemon.access import Credentials
 from logd.daemon.commit import _Group, _Work
 from logd.daemon.run import LiveRun, Session
+from logd.errors import StoreError
 from logd.ingest import Envelope, LineBatch
 from logd.protocol import Clear, Open, Remove
 from logd.record import Severity
@@ -105,6 +106,19 @@ def test_a_sealed_segment_is_compressed_though_nothing_follows(idle_bed: Bed, se
         sender.settle()
     folder = idle_bed.state_dir / "runs" / "run"
     wait_until(lambda: sum(path.suffix == ".jsonl" for path in folder.iterdir()) == 1)
+
+
+def test_a_segment_that_a_full_disk_cannot_compress_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = make_image(tmp_path, Random(4))
+    before = set(os.listdir(image.closed))
+    with opened(image.closed) as run:
+        monkeypatch.setattr(disk, "pwritev", full)
+        with pytest.raises(StoreError):
+            run.compress(image.segments[-2], lambda: None)
+        monkeypatch.undo()
+        assert set(os.listdir(image.closed)) == before
 
 
 @pytest.mark.parametrize("form", ["closed", "killed"])

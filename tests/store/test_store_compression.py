@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -31,9 +33,10 @@ from store_helpers import (
     rows,
     text_of,
 )
+from store_platter import platter_of
 
 from logd.errors import StoreError
-from logd.store import RunStore, compression
+from logd.store import RunStore, compression, disk
 from logd.store.compression import UNFINISHED, tidy, write_compressed
 from logd.store.seekable import SeekableWriter
 from logd.store.segment import compressed_name, index_name, segment_name
@@ -202,6 +205,31 @@ class TestEveryStop:
             (".idx", ".jsonl", ".jsonl.zst"),
             (".idx", ".jsonl.zst"),
         }
+
+    def test_that_is_a_power_cut_loses_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        chance, cuts = random.Random(0), 0
+        folder = tmp_path / "run"
+        with platter_of(folder) as platter, sealed_run(folder) as run:
+
+            def cut_after(name: str) -> None:
+                operation = getattr(disk, name)
+
+                def call(*args: Any, **options: Any) -> Any:
+                    nonlocal cuts
+                    done = operation(*args, **options)
+                    for _ in range(4):
+                        cuts += 1
+                        with opened(platter.after_power_cut(tmp_path / str(cuts), chance)) as left:
+                            assert read_all(left) == TEXT
+                    return done
+
+                monkeypatch.setattr(disk, name, call)
+
+            for name in ("pwritev", "ftruncate", "rename", "unlink", "fsync"):
+                cut_after(name)
+            assert run.compress(1, at_once)
+            monkeypatch.undo()
+        assert cuts >= 20
 
     @pytest.mark.parametrize("operation", ["pwritev", "ftruncate", "fsync", "rename", "unlink"])
     @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
