@@ -24,9 +24,7 @@ from logd.protocol import (
     Role,
     State,
 )
-from logd.protocol.codec import encode
-from logd.protocol.framing import frame
-from logd.protocol.messages import (
+from logd.protocol.checks import (
     MAX_CONTEXT_RECORDS,
     MAX_FIELD_DEPTH,
     MAX_FIELDS_CHARACTERS,
@@ -36,6 +34,8 @@ from logd.protocol.messages import (
     MAX_REPLY_DEPTH,
     MAX_SHARED_FIELDS_BYTES,
 )
+from logd.protocol.codec import encode
+from logd.protocol.framing import frame
 from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
 
 Values = st.SearchStrategy[Any]

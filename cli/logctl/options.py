@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from logd.protocol.messages import MAX_PATTERN_CHARACTERS
+from logd.protocol.checks import (
+    MAX_PATTERN_CHARACTERS,
+)
 from logd.record import LEVEL_WORDS, MAX_LABEL_BYTES, severity_from_word
 
 Command = Callable[..., Any]

@@ -18,7 +18,9 @@ from typing import Any, Final, NamedTuple
 from logd.client import Client, pieces_of, read_pages
 from logd.errors import Refused
 from logd.protocol import Page
-from logd.protocol.messages import MAX_PAGE_RECORDS
+from logd.protocol.checks import (
+    MAX_PAGE_RECORDS,
+)
 from logd.record import Rows
 
 HELD_BYTES: Final = 64 * 1024 * 1024

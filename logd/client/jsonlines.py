@@ -10,7 +10,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from logd.protocol.messages import is_record
+from logd.protocol.checks import (
+    is_record,
+)
 from logd.record import MAX_TIME_US, Severity, severity_from_number, severity_from_word
 
 TIME_KEYS = ("time", "timestamp", "ts", "@timestamp", "asctime", "datetime", "date")

@@ -8,7 +8,10 @@ from typing import Any, NamedTuple
 from logd.client.blocking import Client, refusal
 from logd.errors import BadFilter
 from logd.protocol import Error, ErrorCode, Page, Progress, Read, Reply, Runs, Verify
-from logd.protocol.messages import MAX_ID, MAX_PAGE_RECORDS
+from logd.protocol.checks import (
+    MAX_ID,
+    MAX_PAGE_RECORDS,
+)
 from logd.record import Rows, skip_lines
 
 

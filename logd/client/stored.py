@@ -14,7 +14,9 @@ from functools import lru_cache
 from typing import Any
 
 from logd.client.jsonlines import parse_json_lines
-from logd.protocol.messages import is_record
+from logd.protocol.checks import (
+    is_record,
+)
 from logd.record import Severity
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

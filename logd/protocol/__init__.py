@@ -1,11 +1,13 @@
 """The protocol between daemon and clients, without any I/O; logd-protocol(7) describes it for other languages."""
 
+from logd.protocol.checks import (
+    MAX_LINES_BYTES,
+    MAX_RECORDS_IN_FRAME,
+)
 from logd.protocol.codes import ErrorCode
 from logd.protocol.connection import TRANSITIONS, Connection, Role, State
 from logd.protocol.framing import MAX_FRAME_BYTES
 from logd.protocol.messages import (
-    MAX_LINES_BYTES,
-    MAX_RECORDS_IN_FRAME,
     MESSAGE_TYPES,
     PROTOCOL_VERSION,
     SUPPORTED_VERSIONS,

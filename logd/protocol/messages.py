@@ -12,164 +12,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn, Self, TypeVar, dataclass_transform
 
+from logd.protocol.checks import (
+    ID,
+    LABEL,
+    MAX_CONTEXT_RECORDS,
+    MAX_ID,
+    MAX_PAGE_RECORDS,
+    RUN,
+    SEQ,
+    TIME_US,
+    Check,
+    are_records,
+    byte_string,
+    integer,
+    is_filter,
+    is_flag,
+    is_lines,
+    is_pieces,
+    is_reply_value,
+    is_shared_fields,
+    is_versions,
+    one_of,
+    optional,
+    text,
+)
 from logd.protocol.framing import MAX_FRAME_BYTES
-from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
+from logd.record import MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER
 
 PROTOCOL_VERSION = 1
 SUPPORTED_VERSIONS = (1,)
-
-MAX_ID = 2**53 - 1
-"""Ids and counters stay within what every language's numbers hold exactly."""
-MAX_RECORDS_IN_FRAME = 4096
-MAX_LINES_BYTES = 1000 * 1024
-"""The longest `lines`: a frame's limit less room for the other keys."""
-MAX_SHARED_FIELDS_BYTES = 4096
-"""All of a session's fields together, as text: they are repeated in every record of it."""
-MAX_FIELDS_CHARACTERS = 32 * 1024
-"""All of a record's fields together: with escapes and the longest text, a record fits the frame that it is read in."""
-MAX_PAGE_RECORDS = 100_000
-MAX_CONTEXT_RECORDS = 10_000
-MAX_PATTERN_CHARACTERS = 4096
-MAX_FIELD_DEPTH = 4
-"""A record's fields may hold lists and maps so deep, themselves counted: a frame's eight levels less those above."""
-MAX_REPLY_DEPTH = 7
-"""A reply's value is a map so deep, itself counted: a frame's eight levels less the message's own."""
-
-Check = Callable[[Any], bool]
-
-
-def _integer(low: int, high: int) -> Check:
-    return lambda value: type(value) is int and low <= value <= high
-
-
-def _text(max_characters: int) -> Check:
-    return lambda value: isinstance(value, str) and len(value) <= max_characters
-
-
-def _optional(check: Check) -> Check:
-    return lambda value: value is None or check(value)
-
-
-def _one_of(*choices: str) -> Check:
-    return lambda value: type(value) is str and value in choices
-
-
-def _byte_string(max_bytes: int) -> Check:
-    return lambda value: type(value) is bytes and len(value) <= max_bytes
-
-
-def _is_lines(value: Any) -> bool:
-    return type(value) is bytes and len(value) <= MAX_LINES_BYTES and value.endswith(b"\n")
-
-
-def _map(value: Any) -> bool:
-    return type(value) is dict and all(type(key) is str for key in value)
-
-
-def _flag(value: Any) -> bool:
-    return type(value) is bool
-
-
-def _versions(value: Any) -> bool:
-    return (
-        type(value) is list
-        and 0 < len(value) <= 16
-        and all(type(version) is int and _is_value(version, 0) for version in value)
-    )
-
-
-_SCALARS = (str, int, float, bool, type(None))
-
-
-def _is_shared_fields(value: Any) -> bool:
-    """Fields that every record of a session carries: few, small and flat."""
-    return (
-        _map(value)
-        and len(value) <= MAX_FIELDS
-        and all(type(item) in _SCALARS and _is_value(item, 0) for item in value.values())
-        and sum(len(key) + len(str(item)) for key, item in value.items()) <= MAX_SHARED_FIELDS_BYTES
-    )
-
-
-def _is_value(value: Any, depth: int) -> bool:
-    """Whether a field may have this value: what JSON has a form for, or a byte string, which is shown as text."""
-    if type(value) is int:
-        return -(2**63) <= value < 2**64
-    if type(value) is dict:
-        return depth > 0 and all(type(key) is str and _is_value(item, depth - 1) for key, item in value.items())
-    if type(value) is list:
-        return depth > 0 and all(_is_value(item, depth - 1) for item in value)
-    return type(value) in _SCALARS or type(value) is bytes
-
-
-def _is_reply_value(value: Any) -> bool:
-    return type(value) is dict and _is_value(value, MAX_REPLY_DEPTH)
-
-
-def _characters(value: Any) -> int:
-    """About how long a value is in JSON, escapes apart; at the least, with the comma behind it."""
-    if type(value) is dict:
-        return 3 + sum(3 + len(key) + _characters(item) for key, item in value.items())
-    if type(value) is list:
-        return 3 + sum(map(_characters, value))
-    return 3 + len(value) if type(value) in (str, bytes) else 8
-
-
-def is_record(value: Any) -> bool:
-    """[time_us or None, severity number, text or bytes, map of fields or None]."""
-    if type(value) is not list or len(value) != 4:
-        return False
-    time_us, severity, text, record_fields = value
-    return (
-        (time_us is None or (type(time_us) is int and 0 <= time_us <= MAX_TIME_US))
-        and type(severity) is int
-        and 0 <= severity <= MAX_SEVERITY_NUMBER
-        and type(text) in (str, bytes)
-        and (
-            record_fields is None
-            or (
-                type(record_fields) is dict
-                and len(record_fields) <= MAX_FIELDS
-                and _is_value(record_fields, 1 + MAX_FIELD_DEPTH)
-                and _characters(record_fields) <= MAX_FIELDS_CHARACTERS
-            )
-        )
-    )
-
-
-def _records(value: Any) -> bool:
-    return type(value) is list and 0 < len(value) <= MAX_RECORDS_IN_FRAME and all(map(is_record, value))
-
-
-FILTER_CHECKS: dict[str, Check] = {
-    "pattern": _text(MAX_PATTERN_CHARACTERS),
-    "fixed": _flag,
-    "ignore_case": _flag,
-    "invert": _flag,
-    "min_severity": _integer(0, MAX_SEVERITY_NUMBER),
-    "stream": _text(MAX_LABEL_BYTES),
-    "source": _text(MAX_LABEL_BYTES),
-    "since_us": _integer(0, MAX_TIME_US),
-    "until_us": _integer(0, MAX_TIME_US),
-}
-
-
-def _is_filter(value: Any) -> bool:
-    return type(value) is dict and all(key in FILTER_CHECKS and FILTER_CHECKS[key](item) for key, item in value.items())
-
-
-def _is_pieces(value: Any) -> bool:
-    return type(value) is list and all(
-        type(piece) is list and len(piece) == 4 and all(type(item) is int for item in piece[:3]) and _flag(piece[3])
-        for piece in value
-    )
-
-
-_ID = _integer(0, MAX_ID)
-_SEQ = _integer(0, MAX_ID)
-_TIME_US = _integer(0, MAX_TIME_US)
-_LABEL = _text(MAX_LABEL_BYTES)
-_RUN = _text(64)
 
 
 class Message:
@@ -261,7 +132,7 @@ def _message(name: str, **checks: Check) -> Callable[[_Class], _Class]:
 # From client to daemon
 
 
-@_message("hello", versions=_versions, client=_text(MAX_LABEL_BYTES))
+@_message("hello", versions=is_versions, client=text(MAX_LABEL_BYTES))
 class Hello(Message):
     """The first message of a connection: the protocol versions that the client speaks."""
 
@@ -271,16 +142,16 @@ class Hello(Message):
 
 @_message(
     "open",
-    id=_ID,
-    run=_RUN,
-    session=_text(64),
-    command=_text(4096),
-    pid=_integer(0, 2**31 - 1),
-    host=_LABEL,
-    source=_LABEL,
-    logger=_LABEL,
-    fields=_optional(_is_shared_fields),
-    sync=_flag,
+    id=ID,
+    run=RUN,
+    session=text(64),
+    command=text(4096),
+    pid=integer(0, 2**31 - 1),
+    host=LABEL,
+    source=LABEL,
+    logger=LABEL,
+    fields=optional(is_shared_fields),
+    sync=is_flag,
 )
 class Open(Message):
     """Open a session: the right to emit into a run. A session that is opened again goes on where it was.
@@ -302,14 +173,14 @@ class Open(Message):
 
 @_message(
     "emit",
-    session=_ID,
-    batch=_integer(1, MAX_ID),
-    lines=_optional(_is_lines),
-    records=_optional(_records),
-    time_us=_optional(_TIME_US),
-    severity=_optional(_integer(0, MAX_SEVERITY_NUMBER)),
-    stream=_LABEL,
-    cont=_flag,
+    session=ID,
+    batch=integer(1, MAX_ID),
+    lines=optional(is_lines),
+    records=optional(are_records),
+    time_us=optional(TIME_US),
+    severity=optional(integer(0, MAX_SEVERITY_NUMBER)),
+    stream=LABEL,
+    cont=is_flag,
 )
 class Emit(Message):
     """One batch of a session's records: either `lines`, whole ones that end with a newline, or `records`.
@@ -334,7 +205,7 @@ class Emit(Message):
             raise ValueError("a batch has either 'lines' or 'records'")
 
 
-@_message("close", session=_ID, exit_status=_optional(_integer(0, 255)))
+@_message("close", session=ID, exit_status=optional(integer(0, 255)))
 class Close(Message):
     """End a session. It is answered, with a reply that carries the session's id, when all of it is written."""
 
@@ -344,14 +215,14 @@ class Close(Message):
 
 @_message(
     "attach",
-    id=_ID,
-    run=_RUN,
-    mode=_one_of("stream", "view"),
-    last=_optional(_integer(0, MAX_ID)),
-    from_seq=_optional(_integer(1, MAX_ID)),
-    window=_integer(1, 100_000),
-    wait=_flag,
-    follow=_flag,
+    id=ID,
+    run=RUN,
+    mode=one_of("stream", "view"),
+    last=optional(integer(0, MAX_ID)),
+    from_seq=optional(integer(1, MAX_ID)),
+    window=integer(1, 100_000),
+    wait=is_flag,
+    follow=is_flag,
 )
 class Attach(Message):
     """Subscribe to a run, from `from_seq`, or else from its newest `last` records (None: from its first).
@@ -370,7 +241,7 @@ class Attach(Message):
     follow: bool = True
 
 
-@_message("detach", sub=_ID)
+@_message("detach", sub=ID)
 class Detach(Message):
     """End a subscription. Nothing of it follows the reply, which carries the subscription's id."""
 
@@ -379,15 +250,15 @@ class Detach(Message):
 
 @_message(
     "read",
-    id=_ID,
-    run=_RUN,
-    from_seq=_optional(_integer(1, MAX_ID)),
-    from_time_us=_optional(_TIME_US),
-    backward=_flag,
-    limit=_integer(1, MAX_PAGE_RECORDS),
-    before=_integer(0, MAX_CONTEXT_RECORDS),
-    after=_integer(0, MAX_CONTEXT_RECORDS),
-    filter=_optional(_is_filter),
+    id=ID,
+    run=RUN,
+    from_seq=optional(integer(1, MAX_ID)),
+    from_time_us=optional(TIME_US),
+    backward=is_flag,
+    limit=integer(1, MAX_PAGE_RECORDS),
+    before=integer(0, MAX_CONTEXT_RECORDS),
+    after=integer(0, MAX_CONTEXT_RECORDS),
+    filter=optional(is_filter),
 )
 class Read(Message):
     """Read a page of a run's records, answered with `page`: those from `from_seq` on, or `backward` those before it.
@@ -409,7 +280,7 @@ class Read(Message):
     filter: dict[str, Any] | None = None
 
 
-@_message("verify", id=_ID, run=_RUN, repair=_flag)
+@_message("verify", id=ID, run=RUN, repair=is_flag)
 class Verify(Message):
     """Check all that is stored of a run; with `repair` mend what can be. `progress` goes before the reply."""
 
@@ -418,7 +289,7 @@ class Verify(Message):
     repair: bool = False
 
 
-@_message("clear", id=_ID, run=_RUN)
+@_message("clear", id=ID, run=RUN)
 class Clear(Message):
     """Remove all records of a run, which stays; what follows goes on with the next seq."""
 
@@ -426,7 +297,7 @@ class Clear(Message):
     run: str
 
 
-@_message("remove", id=_ID, run=_RUN)
+@_message("remove", id=ID, run=RUN)
 class Remove(Message):
     """Remove a run that nobody emits into."""
 
@@ -436,10 +307,10 @@ class Remove(Message):
 
 @_message(
     "limits",
-    id=_ID,
-    run=_RUN,
-    max_bytes=_optional(_integer(0, MAX_ID)),
-    max_age_seconds=_optional(_integer(0, MAX_ID)),
+    id=ID,
+    run=RUN,
+    max_bytes=optional(integer(0, MAX_ID)),
+    max_age_seconds=optional(integer(0, MAX_ID)),
 )
 class Limits(Message):
     """Set how much of a run is kept, and for how long: 0 is without a limit, None what the configuration says."""
@@ -450,7 +321,7 @@ class Limits(Message):
     max_age_seconds: int | None = None
 
 
-@_message("runs", id=_ID, after=_RUN, limit=_integer(1, 1000))
+@_message("runs", id=ID, after=RUN, limit=integer(1, 1000))
 class Runs(Message):
     """Ask for a page of runs, in the order of their names, from the first after `after`."""
 
@@ -459,14 +330,14 @@ class Runs(Message):
     limit: int = 1000
 
 
-@_message("stats", id=_ID)
+@_message("stats", id=ID)
 class Stats(Message):
     """Ask how the daemon does."""
 
     id: int
 
 
-@_message("ping", id=_ID)
+@_message("ping", id=ID)
 class Ping(Message):
     """Ask for a `pong`."""
 
@@ -476,7 +347,7 @@ class Ping(Message):
 # From daemon to client
 
 
-@_message("welcome", version=_integer(1, 1000), server=_LABEL, pid=_integer(1, 2**31 - 1))
+@_message("welcome", version=integer(1, 1000), server=LABEL, pid=integer(1, 2**31 - 1))
 class Welcome(Message):
     """The answer to `hello`: the version that the connection speaks from now on."""
 
@@ -485,7 +356,7 @@ class Welcome(Message):
     pid: int
 
 
-@_message("ack", session=_ID, batch=_integer(0, MAX_ID), written_seq=_SEQ, synced_seq=_SEQ)
+@_message("ack", session=ID, batch=integer(0, MAX_ID), written_seq=SEQ, synced_seq=SEQ)
 class Ack(Message):
     """All batches of a session up to `batch` are stored; the run is written up to `written_seq`."""
 
@@ -497,12 +368,12 @@ class Ack(Message):
 
 @_message(
     "batch",
-    sub=_ID,
-    first_seq=_SEQ,
-    count=_integer(0, MAX_ID),
-    head=_SEQ,
-    rows=_byte_string(MAX_FRAME_BYTES),
-    skipped=_integer(0, MAX_ID),
+    sub=ID,
+    first_seq=SEQ,
+    count=integer(0, MAX_ID),
+    head=SEQ,
+    rows=byte_string(MAX_FRAME_BYTES),
+    skipped=integer(0, MAX_ID),
 )
 class Batch(Message):
     """`count` records of a run from `first_seq`, as stored; `skipped` records before them are left out of the view."""
@@ -519,12 +390,12 @@ class Batch(Message):
 
 @_message(
     "event",
-    sub=_ID,
-    kind=_one_of("waiting", "caught_up", "ended", "gap", "stalled", "resumed", "removed"),
-    seq=_SEQ,
-    exit_status=_optional(_integer(0, 255)),
-    count=_integer(0, MAX_ID),
-    reason=_text(256),
+    sub=ID,
+    kind=one_of("waiting", "caught_up", "ended", "gap", "stalled", "resumed", "removed"),
+    seq=SEQ,
+    exit_status=optional(integer(0, 255)),
+    count=integer(0, MAX_ID),
+    reason=text(256),
 )
 class Event(Message):
     """What befell a subscription.
@@ -545,12 +416,12 @@ class Event(Message):
 
 @_message(
     "page",
-    id=_ID,
-    pieces=_is_pieces,
-    rows=_byte_string(MAX_FRAME_BYTES),
-    first_seq=_SEQ,
-    head=_SEQ,
-    next_seq=_optional(_SEQ),
+    id=ID,
+    pieces=is_pieces,
+    rows=byte_string(MAX_FRAME_BYTES),
+    first_seq=SEQ,
+    head=SEQ,
+    next_seq=optional(SEQ),
 )
 class Page(Message):
     """The answer to `read`: records in the order of their seqs.
@@ -570,7 +441,7 @@ class Page(Message):
     next_seq: int | None = None
 
 
-@_message("progress", id=_ID, done=_integer(0, MAX_ID), total=_integer(0, MAX_ID))
+@_message("progress", id=ID, done=integer(0, MAX_ID), total=integer(0, MAX_ID))
 class Progress(Message):
     """How far the request of that id is, in bytes."""
 
@@ -579,7 +450,7 @@ class Progress(Message):
     total: int
 
 
-@_message("reply", id=_ID, value=_is_reply_value)
+@_message("reply", id=ID, value=is_reply_value)
 class Reply(Message):
     """The answer to the request of the same id."""
 
@@ -587,7 +458,7 @@ class Reply(Message):
     value: dict[str, Any]
 
 
-@_message("error", code=_text(64), message=_text(4096), id=_optional(_ID))
+@_message("error", code=text(64), message=text(4096), id=optional(ID))
 class Error(Message):
     """A request, or without `id` the connection, is refused. `code` is one of ErrorCode's values."""
 
@@ -596,7 +467,7 @@ class Error(Message):
     id: int | None = None
 
 
-@_message("pong", id=_ID)
+@_message("pong", id=ID)
 class Pong(Message):
     """The answer to `ping`."""
 

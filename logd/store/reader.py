@@ -82,7 +82,7 @@ class OpenSegment:
         self._index = index
         self._text = text
         self._first_seq = first_seq
-        self._end_seq = end_seq
+        self.end_seq = end_seq
         if active is not None:
             self.entry_count, self.size_bytes = active
             return
@@ -133,7 +133,7 @@ class OpenSegment:
         places: list[_Place] = []
         for number, entry in enumerate(entries, start):
             if entry is not None:
-                if entry.first_seq < self._end_seq and entry.kind in (Kind.BLOCK, Kind.PART):
+                if entry.first_seq < self.end_seq and entry.kind in (Kind.BLOCK, Kind.PART):
                     places.append(_Place(number, entry))
             elif (made_up := self._make_up(number)) is not None:
                 places.append(_Place(number, made_up, made_up=True))
@@ -150,9 +150,9 @@ class OpenSegment:
         following = next(
             (entry for entry in self._index.entries(number + 1, self.entry_count) if entry is not None), None
         )
-        end, next_seq = (following.offset, following.first_seq) if following else (self.size_bytes, self._end_seq)
+        end, next_seq = (following.offset, following.first_seq) if following else (self.size_bytes, self.end_seq)
         length, count = end - offset, next_seq - first_seq
-        if first_seq >= self._end_seq or count <= 0 or not 0 <= length <= MAX_MADE_UP_BYTES:
+        if first_seq >= self.end_seq or count <= 0 or not 0 <= length <= MAX_MADE_UP_BYTES:
             return None
         return Entry(offset, length, count, first_seq, time_us, 0, 0, 0, _ANY_LEVEL, Kind.BLOCK, 0, _ALWAYS_US)
 
@@ -269,12 +269,14 @@ class Reader:
             block: Stored | None = None
             if (wanted is None or wanted(entry)) and (data := opened.read(place)) is not None:
                 rows = Rows(entry.first_seq, entry.record_count, data)
-                if backward and rows.next_seq > seq:
-                    rows = rows.up_to(seq - 1)
-                elif not backward and rows.first_seq < seq:
+                # Of one that was written again, to a segment of its own, both may be there.
+                end_seq = min(seq, opened.end_seq) if backward else opened.end_seq
+                if rows.next_seq > end_seq:
+                    rows = rows.up_to(end_seq - 1)
+                if not backward and rows.first_seq < seq:
                     rows = rows.after(seq)
                 block = Stored(rows, entry.time_us)
-            yield block, entry.first_seq if backward else entry.next_seq
+            yield block, entry.first_seq if backward else min(entry.next_seq, opened.end_seq)
 
     def _walk(self, extent: Extent, seq: int, *, backward: bool) -> Iterator[tuple[OpenSegment, _Place]]:
         """The blocks that hold records from `seq` on, or backward those before it, with their open segments."""

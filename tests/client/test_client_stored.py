@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from logd.client.stored import parse_stored, parse_stored_lines
 from logd.ingest import Envelope, LineBatch, encode_lines, encode_records
-from logd.protocol.messages import is_record
+from logd.protocol.checks import (
+    is_record,
+)
 from logd.record import MAX_FIELDS, MAX_TEXT_BYTES, MAX_TIME_US, RESERVED_KEYS, Severity
 
 names = st.text(max_size=4) | st.sampled_from(RESERVED_KEYS) | st.sampled_from(RESERVED_KEYS).map("_{}".format)

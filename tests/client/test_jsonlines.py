@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from logd.client.jsonlines import LEVEL_KEYS, MESSAGE_KEYS, TIME_KEYS, parse_json_lines
 from logd.protocol import Emit
+from logd.protocol.checks import (
+    MAX_FIELD_DEPTH,
+)
 from logd.protocol.codec import encode
-from logd.protocol.messages import MAX_FIELD_DEPTH
 from logd.record import LEVEL_WORDS, MAX_FIELDS, MAX_TEXT_BYTES, MAX_TIME_US, Severity, severity_from_word
 
 TIME_US = 1_700_000_000_123_456

@@ -30,8 +30,11 @@ from logd.protocol import (
     Ping,
     Reply,
 )
+from logd.protocol.checks import (
+    MAX_FIELD_DEPTH,
+    MAX_ID,
+)
 from logd.protocol.codec import MAX_DEPTH, Decoder, encode
-from logd.protocol.messages import MAX_FIELD_DEPTH, MAX_ID
 from logd.record import MAX_LABEL_BYTES, MAX_TIME_US
 
 PING = b"\xa2\x61t\x64ping\x62id\x05"

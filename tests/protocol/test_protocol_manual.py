@@ -51,8 +51,7 @@ from logd.protocol import (
     State,
     Stats,
 )
-from logd.protocol.codec import MAX_DEPTH
-from logd.protocol.messages import (
+from logd.protocol.checks import (
     FILTER_CHECKS,
     MAX_CONTEXT_RECORDS,
     MAX_FIELD_DEPTH,
@@ -62,6 +61,7 @@ from logd.protocol.messages import (
     MAX_PATTERN_CHARACTERS,
     MAX_SHARED_FIELDS_BYTES,
 )
+from logd.protocol.codec import MAX_DEPTH
 from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
 from logd.store.report import Problem, Report
 

@@ -217,7 +217,7 @@ class TestEveryStop:
                 def call(*args: Any, **options: Any) -> Any:
                     nonlocal cuts
                     done = operation(*args, **options)
-                    for _ in range(4):
+                    for _ in range(10):
                         cuts += 1
                         with opened(platter.after_power_cut(tmp_path / str(cuts), chance)) as left:
                             assert read_all(left) == TEXT
@@ -229,7 +229,7 @@ class TestEveryStop:
                 cut_after(name)
             assert run.compress(1, at_once)
             monkeypatch.undo()
-        assert cuts >= 20
+        assert cuts >= 50
 
     @pytest.mark.parametrize("operation", ["pwritev", "ftruncate", "fsync", "rename", "unlink"])
     @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])

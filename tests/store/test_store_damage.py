@@ -23,8 +23,11 @@ from store_helpers import (
     block,
     compress_all,
     copied,
+    every_state,
+    failing_at,
     flip,
     opened,
+    read_all,
     read_blocks,
     rows,
 )
@@ -233,6 +236,27 @@ class TestAnIndex:
             for segment in lost:
                 (folder / index_name(segment)).unlink()
             assert read_again(folder) == KNOWN.keys()
+
+    @pytest.mark.parametrize("pads", [(0, 0), (3000, 0), (0, 300)])
+    def test_that_is_lost_of_text_that_is_in_the_next_segment_too_makes_no_row_come_twice(
+        self, tmp_path: Path, pads: tuple[int, int]
+    ) -> None:
+        """As it is after a stop while records are written to another file."""
+        with opened(tmp_path / "run") as run:
+            append(run, block(1, 2, pad=pads[0]))
+            run.sync()
+            append(run, block(3, 2, pad=pads[1]), block(5))
+            with failing_at("fdatasync", 1), every_state(tmp_path / "run", tmp_path / "states") as states:
+                assert run.sync() is not None
+        known = rows(1, 2, pads[0]) + rows(3, 2, pads[1]) + rows(5, 1)
+        for state in states:
+            (state / index_name(1)).unlink()
+            with opened(state) as run:
+                run.tidy()
+                assert read_all(run) == known
+                assert b"".join(read_blocks(run, backward=True).values()) == known
+                for seq in range(1, 6):
+                    assert run.reader.read(run.extent, seq, 1).first_seq == seq
 
     @pytest.mark.parametrize("form", FORMS)
     @pytest.mark.parametrize(("segment", "other"), [*itertools.permutations(SEGMENTS, 2)])

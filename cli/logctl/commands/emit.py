@@ -17,7 +17,9 @@ from logd import console
 from logd.client import Client, Emitter, Left, start_daemon
 from logd.errors import ConnectionLost
 from logd.paths import Paths
-from logd.protocol.messages import MAX_SHARED_FIELDS_BYTES
+from logd.protocol.checks import (
+    MAX_SHARED_FIELDS_BYTES,
+)
 from logd.record import LEVEL_WORDS, MAX_FIELDS, MAX_LABEL_BYTES, check_run_name, severity_from_word
 
 READ_BYTES = 252 * 1024

@@ -19,7 +19,9 @@ from logd import console
 from logd.client import Client, connect
 from logd.errors import Refused
 from logd.paths import Paths
-from logd.protocol.messages import MAX_CONTEXT_RECORDS
+from logd.protocol.checks import (
+    MAX_CONTEXT_RECORDS,
+)
 
 _COUNT = click.IntRange(min=1)
 _CONTEXT = click.IntRange(0, MAX_CONTEXT_RECORDS)

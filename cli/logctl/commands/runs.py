@@ -15,7 +15,9 @@ from logctl.named import not_found
 from logd.client import connect, list_runs
 from logd.paths import Paths
 from logd.protocol import Limits
-from logd.protocol.messages import MAX_ID
+from logd.protocol.checks import (
+    MAX_ID,
+)
 from logd.record import check_run_name
 
 

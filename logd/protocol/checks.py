@@ -1,0 +1,161 @@
+"""What a message's key may hold: a check for each kind of value, and the bounds that they keep to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
+
+MAX_ID = 2**53 - 1
+"""Ids and counters stay within what every language's numbers hold exactly."""
+MAX_RECORDS_IN_FRAME = 4096
+MAX_LINES_BYTES = 1000 * 1024
+"""The longest `lines`: a frame's limit less room for the other keys."""
+MAX_SHARED_FIELDS_BYTES = 4096
+"""All of a session's fields together, as text: they are repeated in every record of it."""
+MAX_FIELDS_CHARACTERS = 32 * 1024
+"""All of a record's fields together: with escapes and the longest text, a record fits the frame that it is read in."""
+MAX_PAGE_RECORDS = 100_000
+MAX_CONTEXT_RECORDS = 10_000
+MAX_PATTERN_CHARACTERS = 4096
+MAX_FIELD_DEPTH = 4
+"""A record's fields may hold lists and maps so deep, themselves counted: a frame's eight levels less those above."""
+MAX_REPLY_DEPTH = 7
+"""A reply's value is a map so deep, itself counted: a frame's eight levels less the message's own."""
+
+Check = Callable[[Any], bool]
+
+
+def integer(low: int, high: int) -> Check:
+    return lambda value: type(value) is int and low <= value <= high
+
+
+def text(max_characters: int) -> Check:
+    return lambda value: isinstance(value, str) and len(value) <= max_characters
+
+
+def optional(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def one_of(*choices: str) -> Check:
+    return lambda value: type(value) is str and value in choices
+
+
+def byte_string(max_bytes: int) -> Check:
+    return lambda value: type(value) is bytes and len(value) <= max_bytes
+
+
+def is_lines(value: Any) -> bool:
+    return type(value) is bytes and len(value) <= MAX_LINES_BYTES and value.endswith(b"\n")
+
+
+def is_map(value: Any) -> bool:
+    return type(value) is dict and all(type(key) is str for key in value)
+
+
+def is_flag(value: Any) -> bool:
+    return type(value) is bool
+
+
+def is_versions(value: Any) -> bool:
+    return (
+        type(value) is list
+        and 0 < len(value) <= 16
+        and all(type(version) is int and _is_value(version, 0) for version in value)
+    )
+
+
+_SCALARS = (str, int, float, bool, type(None))
+
+
+def is_shared_fields(value: Any) -> bool:
+    """Fields that every record of a session carries: few, small and flat."""
+    return (
+        is_map(value)
+        and len(value) <= MAX_FIELDS
+        and all(type(item) in _SCALARS and _is_value(item, 0) for item in value.values())
+        and sum(len(key) + len(str(item)) for key, item in value.items()) <= MAX_SHARED_FIELDS_BYTES
+    )
+
+
+def _is_value(value: Any, depth: int) -> bool:
+    """Whether a field may have this value: what JSON has a form for, or a byte string, which is shown as text."""
+    if type(value) is int:
+        return -(2**63) <= value < 2**64
+    if type(value) is dict:
+        return depth > 0 and all(type(key) is str and _is_value(item, depth - 1) for key, item in value.items())
+    if type(value) is list:
+        return depth > 0 and all(_is_value(item, depth - 1) for item in value)
+    return type(value) in _SCALARS or type(value) is bytes
+
+
+def is_reply_value(value: Any) -> bool:
+    return type(value) is dict and _is_value(value, MAX_REPLY_DEPTH)
+
+
+def _characters(value: Any) -> int:
+    """About how long a value is in JSON, escapes apart; at the least, with the comma behind it."""
+    if type(value) is dict:
+        return 3 + sum(3 + len(key) + _characters(item) for key, item in value.items())
+    if type(value) is list:
+        return 3 + sum(map(_characters, value))
+    return 3 + len(value) if type(value) in (str, bytes) else 8
+
+
+def is_record(value: Any) -> bool:
+    """[time_us or None, severity number, text or bytes, map of fields or None]."""
+    if type(value) is not list or len(value) != 4:
+        return False
+    time_us, severity, text, record_fields = value
+    return (
+        (time_us is None or (type(time_us) is int and 0 <= time_us <= MAX_TIME_US))
+        and type(severity) is int
+        and 0 <= severity <= MAX_SEVERITY_NUMBER
+        and type(text) in (str, bytes)
+        and (
+            record_fields is None
+            or (
+                type(record_fields) is dict
+                and len(record_fields) <= MAX_FIELDS
+                and _is_value(record_fields, 1 + MAX_FIELD_DEPTH)
+                and _characters(record_fields) <= MAX_FIELDS_CHARACTERS
+            )
+        )
+    )
+
+
+def are_records(value: Any) -> bool:
+    return type(value) is list and 0 < len(value) <= MAX_RECORDS_IN_FRAME and all(map(is_record, value))
+
+
+FILTER_CHECKS: dict[str, Check] = {
+    "pattern": text(MAX_PATTERN_CHARACTERS),
+    "fixed": is_flag,
+    "ignore_case": is_flag,
+    "invert": is_flag,
+    "min_severity": integer(0, MAX_SEVERITY_NUMBER),
+    "stream": text(MAX_LABEL_BYTES),
+    "source": text(MAX_LABEL_BYTES),
+    "since_us": integer(0, MAX_TIME_US),
+    "until_us": integer(0, MAX_TIME_US),
+}
+
+
+def is_filter(value: Any) -> bool:
+    return type(value) is dict and all(key in FILTER_CHECKS and FILTER_CHECKS[key](item) for key, item in value.items())
+
+
+def is_pieces(value: Any) -> bool:
+    return type(value) is list and all(
+        type(piece) is list and len(piece) == 4 and all(type(item) is int for item in piece[:3]) and is_flag(piece[3])
+        for piece in value
+    )
+
+
+ID = integer(0, MAX_ID)
+SEQ = integer(0, MAX_ID)
+TIME_US = integer(0, MAX_TIME_US)
+LABEL = text(MAX_LABEL_BYTES)
+RUN = text(64)
