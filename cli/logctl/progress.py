@@ -47,8 +47,8 @@ class ProgressLine:
         if not self._drawable or self._clock() < self._due:
             return
         columns = os.get_terminal_size(self._stream.fileno()).columns or _UNKNOWN_COLUMNS
+        self._drawn = True  # before it is, as ^C may come between
         self._write(f"\r\x1b[K{text()[: columns - 1]}")
-        self._drawn = True
         self._due = self._clock() + REDRAW_SECONDS
 
     def clear(self) -> None:

@@ -147,7 +147,7 @@ class Server:
             with trio.move_on_after(TAKE_OVER_SECONDS):
                 while key in run.sessions:
                     await run.wait_changed()
-            stored_batch = await trio.to_thread.run_sync(run.store.last_batch, key)
+            stored_batch = await trio.to_thread.run_sync(self._last_batch, run, key)
             if key in run.sessions:
                 raise RequestRefused(ErrorCode.ALREADY_OPEN, "the session is open on another connection")
         except BaseException:
@@ -160,6 +160,14 @@ class Server:
         run.notify()
         await self._note_in_catalog(run, partial(self.store.catalog.begin_session, run.name, _session_row(session)))
         return session
+
+    def _last_batch(self, run: LiveRun, key: int) -> int:
+        try:
+            begun_us = self.store.catalog.session_started_us(run.name, key)
+        except StoreError as error:
+            log.error("the catalog cannot tell of a session of run %s: %s", run.name, error.message)
+            begun_us = None
+        return run.store.last_batch(key, begun_us)
 
     async def end_session(self, session: Session, exit_status: int | None) -> None:
         """End a session when all that was taken in of it is stored."""

@@ -187,6 +187,12 @@ class Catalog(Database):
         return list(map(session_row, found))
 
     @transaction
+    def session_started_us(self, run: str, key: int) -> int | None:
+        """When a session first began; None for one that is not known."""
+        found = self._execute("SELECT * FROM sessions WHERE run = ? AND key = ?", run, signed(key)).fetchone()
+        return session_row(found).started_us if found else None
+
+    @transaction
     def mark_lost(self, now_us: int) -> None:
         """At the daemon's start: sessions that still run do so no more, and nobody ended them."""
         self._execute("UPDATE sessions SET ended_us = ?, lost = 1 WHERE ended_us IS NULL", now_us)

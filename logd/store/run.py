@@ -45,7 +45,7 @@ RESERVE_BYTES = 1024 * 1024
 MAX_UNSYNCED_SEGMENTS = 16
 """Sealed and not yet synced, their files open. Over it the writing waits for the disk."""
 _REMEMBERED_SEGMENTS = 64
-"""How many segments, from the newest, are searched for a session's last batch."""
+"""How many segments, from the newest, are searched for the last batch of a session that is not known otherwise."""
 
 
 def session_key(uid: int, session: str) -> int:
@@ -296,9 +296,14 @@ class RunStore:
             writer.close()
         self._unsynced.clear()
 
-    def last_batch(self, key: int) -> int:
-        """The number of the newest stored batch of a session, 0 for a session that stored none."""
-        for segment in reversed(self.extent.segments[-_REMEMBERED_SEGMENTS:]):
+    def last_batch(self, key: int, begun_us: int | None = None) -> int:
+        """The number of the newest stored batch of a session, 0 for a session that stored none.
+
+        Args:
+            begun_us: when the session first began, where that is known: it is searched for as far back as that, and in
+                the newest segments in any case.
+        """
+        for number, segment in enumerate(reversed(self.extent.segments)):
             try:
                 fd = open_in(self._folder_fd, index_name(segment), os.O_RDONLY)
             except StoreError as error:
@@ -307,10 +312,12 @@ class RunStore:
                 raise
             try:
                 with store_errors("read", index_name(segment)):
-                    batch = Index(fd).last_batch(key, self._stored_entries(segment))
+                    index = Index(fd)
+                    batch, header = index.last_batch(key, self._stored_entries(segment)), index.header()
             finally:
                 os.close(fd)
-            if batch:
+            is_older = begun_us is None or (header is not None and header.created_us < begun_us)
+            if batch or (is_older and number >= _REMEMBERED_SEGMENTS - 1):
                 return batch
         return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -62,6 +63,7 @@ def main(names: tuple[str, ...], times: int | None, seed: int | None, folder: Pa
     Figures are printed as a table. What was lost, doubled or not noticed is printed with what leads to it, and the
     folders of such cases are kept.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as after ^C, no daemon is left
     seed = seed if seed is not None else SystemRandom().getrandbits(32)
     work = Path(tempfile.mkdtemp(prefix="logd-torture.", dir=folder))
     failed = False

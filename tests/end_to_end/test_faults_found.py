@@ -24,6 +24,7 @@ from logd.protocol import Clear, Open, Remove
 from logd.record import Severity
 from logd.store import disk
 from logd.store.index import HEADER_BYTES
+from logd.store.run import _REMEMBERED_SEGMENTS
 from logd.store.segment import index_name
 
 
@@ -95,6 +96,26 @@ def test_a_session_whose_records_were_cleared_goes_on(daemon: Bed, sender: Sende
     assert sender.forgotten == 1
     with daemon.client() as client:
         assert check_run(read_run(client, "run"), [sender]).faults() == []
+
+
+def test_a_session_is_known_again_however_much_others_stored_since(idle_bed: Bed, sender: Sender) -> None:
+    """What it had sent and saw no acknowledgement of is not stored again."""
+    (idle_bed.folder / "logd.toml").write_text("[store]\nsegment_bytes = 4096\nkeep_free_percent = 0\n")
+    idle_bed.run("logd", "start")
+    sender.connect(idle_bed.paths)
+    sender.emit(3)
+    other = Sender("run", "other", Random(2))
+    wait_until(lambda: list((idle_bed.state_dir / "runs").glob("run/*.jsonl")))
+    sender.disconnect()
+    other.connect(idle_bed.paths)
+    for _ in range(_REMEMBERED_SEGMENTS + 2):
+        other.emit(30, pad=200)
+        other.settle()
+    other.disconnect()
+    sender.connect(idle_bed.paths)
+    sender.settle()
+    with idle_bed.client() as client:
+        assert check_run(read_run(client, "run"), [sender, other]).faults() == []
 
 
 def test_a_sealed_segment_is_compressed_though_nothing_follows(idle_bed: Bed, sender: Sender) -> None:

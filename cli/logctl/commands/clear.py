@@ -17,9 +17,9 @@ from logd.protocol import Clear
 @yes_option
 @click.pass_obj
 def command(paths: Paths, runs: tuple[str, ...], yes: bool) -> int:
-    """Remove all records of RUN, which stays; what is emitted into it goes on with the next seq.
+    """Remove all records of RUN, which stays.
 
-    RUN can be a pattern, such as 'scrape-*'.
+    What is emitted into it goes on with the next seq. RUN can be a pattern, such as 'scrape-*'.
     """
     with connect(paths, "logctl clear", autostart=True) as client:
         names, status = runs_named(client, runs)

@@ -28,9 +28,9 @@ from logd.record import check_run_name
 @click.option("--force", is_flag=True, help="Take the place of a FILE that is there.")
 @click.pass_obj
 def command(paths: Paths, run: str, path: str | None, compress: bool, force: bool) -> int:
-    """Write all records of RUN to a file, as they are stored: one JSON object a line.
+    """Write all of RUN to a file of JSON lines.
 
-    The file is there when it is whole. `logctl import` makes the same records of it.
+    They are as they are stored. The file is there when it is whole. `logctl import` makes the same records of it.
     """
     check_run_name(run)
     terminal = path == STANDARD and sys.stdout.isatty()

@@ -42,9 +42,10 @@ _SAMPLE_LINES = 10
 )
 @click.pass_obj
 def command(paths: Paths, files: tuple[str, ...], run: str | None, form: str | None) -> int:
-    """Store what FILE holds as a run: text, or lines of JSON, such as `logctl export` writes.
+    """Store FILE as a run: text or JSON lines.
 
-    FILE may be compressed, where its name ends in .gz or .zst; - is standard input. A run that there is gets more.
+    Of what `logctl export` has written the same records are made. FILE may be compressed, where its name ends in .gz
+    or .zst; - is standard input. A run that there is gets more.
     """
     named = [(path, check_run_name(run or _run_name(path))) for path in files]
     connect(paths, "logctl import", autostart=True).close()

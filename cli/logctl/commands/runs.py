@@ -34,7 +34,7 @@ from logd.record import check_run_name
 def command(context: click.Context, output: str) -> None:
     """List all runs: state, records, size, first and last time, rate.
 
-    With a command, change a run's settings.
+    With `set`, change how much of a run is kept.
     """
     if context.invoked_subcommand is not None:
         return
@@ -107,9 +107,10 @@ _UNIT_SECONDS = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
 )
 @click.pass_obj
 def set_limits(paths: Paths, run: str, max_bytes: int | str | None, max_age: int | str | None) -> None:
-    """Set how much of RUN is kept, and how long, and show the limits that hold then.
+    """Set how much of RUN is kept, and how long.
 
-    What is over a limit is removed, the oldest first. A limit that is not given stays as it is.
+    The limits that hold then are shown. What is over a limit is removed, the oldest first. A limit that is not given
+    stays as it is.
     """
     check_run_name(run)
     with connect(paths, "logctl runs", autostart=True) as client:

@@ -33,9 +33,10 @@ from logd.paths import Paths
 )
 @click.pass_obj
 def command(paths: Paths, runs: tuple[str, ...], repair: bool, verbose: bool, output: str) -> int:
-    """Check all that is stored of RUN, or without RUN of all runs, against its checksums.
+    """Check all that is stored of RUN.
 
-    RUN can be a pattern, such as 'scrape-*'. Says what is wrong, and where; exits 1 where anything is.
+    It is held to its checksums; without RUN, all runs are. RUN can be a pattern, such as 'scrape-*'. Says what is
+    wrong, and where; exits 1 where anything is.
     """
     verbose |= sys.stdout.isatty()
     damaged = False
