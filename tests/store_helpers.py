@@ -166,7 +166,7 @@ def torn_of(folder: Path, first_seq: int = 1) -> bytes:
 
 def copied(folder: Path, to: Path) -> Path:
     """A copy of a run's folder: what a process that is killed now leaves behind."""
-    return Path(shutil.copytree(folder, to, symlinks=True))
+    return Path(shutil.copytree(folder, to, symlinks=True, copy_function=shutil.copyfile))
 
 
 def flip(path: Path, at: int, bit: int = 0) -> None:

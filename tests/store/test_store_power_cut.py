@@ -164,7 +164,7 @@ def test_what_is_synced_outlives_a_power_cut(tmp_path: Path) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=40, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=30, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
     assert open_descriptors() == before

@@ -112,17 +112,17 @@ def check_recovered(folder: Path, data_bytes: int, index_bytes: int) -> None:
 class TestEveryTruncation:
     @pytest.mark.parametrize("closed", [True, False])
     def test_of_the_text(self, tmp_path: Path, small_runs: dict[bool, Path], closed: bool) -> None:
-        for length in range(len(TEXT)):
+        for length in range(0, len(TEXT), 3 if closed else 1):
             folder = cut_copy(small_runs[closed], tmp_path / str(length), data_bytes=length)
             check_recovered(folder, length, HEADER_BYTES + len(APPENDS) * ENTRY_BYTES)
 
     @pytest.mark.parametrize("closed", [True, False])
     def test_of_the_index(self, tmp_path: Path, small_runs: dict[bool, Path], closed: bool) -> None:
-        for length in range((small_runs[closed] / INDEX).stat().st_size):
+        for length in range(0, (small_runs[closed] / INDEX).stat().st_size, 1 if closed else 3):
             folder = cut_copy(small_runs[closed], tmp_path / str(length), index_bytes=length)
             check_recovered(folder, len(TEXT), length)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=80, deadline=None)
     @given(st.booleans(), st.integers(0, len(TEXT)), st.integers(0, HEADER_BYTES + len(APPENDS) * ENTRY_BYTES))
     def test_of_both(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import random
 import shutil
 from contextlib import suppress
 from dataclasses import replace
@@ -66,7 +67,8 @@ class TestFailing:
                         assert not run.has_unsynced
                     of_active = stored.splitlines(keepends=True)[run.extent.segments[-1] - 1 :] if stored else []
                     assert run.extent.active_bytes == len(b"".join(of_active))
-                    if not sync:
+                    if sync != "fail":
+                        assert read_all(run) == stored
                         continue
                     killed = copied(folder, tmp_path / "killed")
                     with opened(killed) as again:
@@ -198,6 +200,19 @@ class TestWaiting:
             assert (run.has_unsynced, run.synced_seq) == (True, 0)
             run.sync()
             assert (run.has_unsynced, run.synced_seq) == (False, 2)
+
+    def test_a_segment_that_is_filled_and_followed_while_it_is_synced_is_synced_again(self, tmp_path: Path) -> None:
+        chance, folder = random.Random(0), tmp_path / "run"
+        with opened(folder) as run, platter_of(folder) as platter:
+            append(run, block(1))
+            platter.meanwhile = {1: lambda: append(run, block(2, pad=5000), block(3))}
+            assert run.sync() is None
+            assert (run.synced_seq, run.extent.segments) == (1, (1, 3))
+            assert run.sync() is None
+            assert run.synced_seq == 3
+            for number in range(10):
+                with opened(platter.after_power_cut(tmp_path / str(number), chance)) as left:
+                    assert read_all(left) == row(1) + row(2, 5000) + row(3)
 
     def test_sealed_segments_are_synced_and_then_closed(self, tmp_path: Path) -> None:
         with opened(tmp_path) as run:
