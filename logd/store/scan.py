@@ -194,6 +194,8 @@ class Scan:
 
     def _line_count(self, offset: int, length: int) -> int:
         """How many lines a stretch of text is; 0 where it is not whole lines, or not all of it can be read."""
+        if offset and read_text(self._text, 1, offset - 1) != b"\n":
+            return 0  # the entry before is of other text: a power cut may leave one of what was cut off
         count, data = 0, b""
         for data in self._pieces(offset, length):
             count += data.count(b"\n")

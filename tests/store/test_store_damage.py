@@ -301,4 +301,8 @@ class TestAnIndex:
                 found = read_blocks(run)
                 assert found.items() <= known.items()
                 assert 4 in found
+                run.repair(1)
+                repaired = read_blocks(run)
+                assert repaired.items() <= known.items()
+                assert 4 in repaired
             shutil.rmtree(folder)
