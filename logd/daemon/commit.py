@@ -31,9 +31,9 @@ from logd.store import Append
 
 log = logging.getLogger(__name__)
 
-MAX_PENDING_BYTES = 8 * 1024 * 1024
+MAX_PENDING_BYTES = 4 * 1024 * 1024
 """Taken in and not yet stored, of all runs. Over it, emitters are not read until it is stored: they wait, or spool."""
-MAX_COMMIT_BYTES = 4 * 1024 * 1024
+MAX_COMMIT_BYTES = 2 * 1024 * 1024
 """What one commit takes of it."""
 MAX_GROUP_BYTES = 256 * 1024
 """Batches of one session that follow each other are stored as one block up to this size of input."""
