@@ -12,7 +12,7 @@ from logd.errors import StoreError
 from logd.store.seekable import Damaged, SeekableReader
 from logd.store.segment import compressed_name, open_in, segment_name, store_errors
 
-MAX_CACHED_FRAME_BYTES = 8 * 1024 * 1024
+MAX_CACHED_FRAME_BYTES = 4 * 1024 * 1024
 """Decompressed frames in memory, of all runs: who reads on wants the rest of the last one. The oldest go."""
 
 _FrameKey = tuple[int, int, int]
