@@ -73,8 +73,9 @@ OTHERS = {
     "click": {"logd.console", "logd.main", "logctl"},
     "orjson": {"logd.fanout.filter", "logd.ingest", "logctl.output"},
     "platformdirs": {"logd.paths"},
-    "re2": {"logd.fanout.pattern"},
+    "re2": {"logctl.pager.highlight", "logd.fanout.pattern"},
     "trio": {"logd.daemon", "logd.fanout", "logd.main"},
+    "wcwidth": {"logctl.pager.cells"},
 }
 """Where each package that is not ours, and not the standard library's, may be imported."""
 

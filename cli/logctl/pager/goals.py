@@ -1,0 +1,415 @@
+"""Going places: seeks and searches from their beginning to where they lead, and what is read around the screen.
+
+A page that answers a request is put into what it was read for; which that is, the state knows by the request's number.
+What the user did meanwhile has taken those numbers away that are not wanted any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+from logctl.pager.document import Document, Edge, Place
+from logctl.pager.events import PageRead, ReadFailed, Subscribe
+from logctl.pager.filters import Filter
+from logctl.pager.screen import Line, Screen
+from logctl.pager.seeking import SEEK_SECONDS, Aim, Reading, Search, Seek, Side, Target, bound_of
+from logctl.pager.state import Source, State
+from logctl.pager.tiling import Held, Kind
+from logctl.pager.turns import Turn
+
+AHEAD_SCREENS = 2
+"""What is nearer to the screen than this is read before it is asked for."""
+
+
+# Seeking
+
+
+def seek(turn: Turn, target: Target, filter: Filter | None = None) -> None:
+    """Go to a place, with another filter if one is given: at once if all is there, or else as soon as it is read."""
+    state = turn.state
+    filter = filter if filter is not None else shown_filter(state)
+    turn.set_goal(None)
+    if not state.connected:
+        if filter != state.document.filter:
+            turn.note("There is no connection: the filter stays as it is")
+        else:
+            _arrive(turn, target)
+        return
+    if filter == state.document.filter and _is_there(state, target):
+        leave(turn)
+        _arrive(turn, target)
+        return
+    _go_on(turn, Seek(target, filter, {}, state.now + SEEK_SECONDS))
+
+
+def shown_filter(state: State) -> Filter:
+    """The filter that is shown, or is about to be."""
+    return state.goal.filter if state.goal is not None else state.document.filter
+
+
+def is_refiltering(state: State) -> bool:
+    return isinstance(state.goal, Seek) and state.goal.filter != state.document.filter
+
+
+def _is_there(state: State, target: Target) -> bool:
+    """Whether all that a screen at the target shows is held."""
+    document = state.document
+    if target.aim is Aim.STAY:
+        return True
+    if target.aim is Aim.TIME:
+        return False
+    if target.aim is Aim.SEQ:
+        place = document.find(target.run, target.seq)
+        if place is None or not document.is_record(place):
+            return False
+    else:
+        place = document.start if target.aim is Aim.START else document.end if state.follow else document.last
+    return place is not None and not any(
+        isinstance(span := document.entry(near).span, Edge) and span.span.kind is Kind.UNREAD
+        for near in _around(document, place, state.height)
+        if not (state.follow and near == document.last)
+    )
+
+
+def _around(document: Document, place: Place, count: int) -> Iterator[Place]:
+    """The entries around one, up to so many on either side, and itself."""
+    for step in (document.before, document.after):
+        at: Place | None = place
+        for _ in range(count):
+            if at is None:
+                break
+            yield at
+            at = step(at)
+
+
+def _go_on(turn: Turn, seeking: Seek) -> None:
+    """Ask what is to be asked yet for a seek, or arrive."""
+    state = turn.state
+    target = seeking.target
+    if target.aim is Aim.SEQ and not target.at_us and (time_us := _time_of(target, seeking.ready)):
+        target = target._replace(at_us=time_us)
+        seeking = replace(seeking, target=target)
+    place = state.anchor if target.aim is Aim.STAY and not state.follow else None
+    run, seq, at_us = (place.run, place.seq, place.at_us) if place is not None else target[1:4]
+    sides: list[Side] = []
+    for name in state.document.reels:
+        if name in seeking.asked:
+            continue
+        if target.aim is Aim.START:
+            sides.append(Side(name, False))
+        elif target.aim is Aim.END or (target.aim is Aim.STAY and state.follow):
+            sides.append(Side(name, True))
+        elif name == run:
+            sides += [Side(name, True, max(1, seq)), Side(name, False, max(1, seq))]
+        elif at_us or target.aim is Aim.TIME:
+            sides += [Side(name, True, None, at_us), Side(name, False, None, at_us)]
+        elif not run or run not in state.document.reels:
+            sides.append(Side(name, True))
+    asked = {_ask(turn, side, seeking.filter): side for side in sides}
+    runs = seeking.asked | {side.run for side in asked.values()}
+    seeking = replace(seeking, sides={**seeking.sides, **asked}, asked=runs)
+    turn.change(goal=seeking)
+    if not seeking.sides:
+        _land(turn, seeking)
+
+
+def _ask(turn: Turn, side: Side, filter: Filter) -> int:
+    return turn.ask(
+        side.run, from_seq=side.from_seq, from_time_us=side.from_time_us, backward=side.backward, filter=filter
+    )
+
+
+def _time_of(target: Target, sides: tuple[Side, ...]) -> int:
+    """When the daemon received the record that is sought; 0 where that is not known yet."""
+    own = [side for side in sides if side.run == target.run]
+    if len(own) < 2:
+        return 0
+    behind = [piece.time_us for side in own if not side.backward for piece in side.pieces]
+    before = [piece.time_us for side in own if side.backward for piece in side.pieces]
+    return behind[0] if behind else before[-1] if before else 1
+
+
+def _land(turn: Turn, goal: Seek) -> None:
+    """Show what was read, and go there."""
+    turn.change(goal=None)
+    old = turn.state.document
+    refilters = goal.filter != old.filter
+    # Several runs are read anew together: so that wherever one goes from there, none of them is missing.
+    document = goal.put(old.blank(goal.filter) if refilters or len(old.reels) > 1 else old)
+    if not refilters and len(old.reels) > 1:
+        document = _with_tails(document, old)
+    leave(turn)
+    turn.change(document=document)
+    if refilters:
+        turn.change_runs(lambda name, _run: {"next_seq": document.reel(name).head + 1})
+        subscribe(turn)
+    _arrive(turn, goal.target)
+    turn.show(turn.state.document)
+
+
+def _with_tails(document: Document, old: Document) -> Document:
+    """The document with what was pushed while it was read."""
+    for run, reel in old.reels.items():
+        spans = document.reel(run).spans
+        for span in reel.spans:
+            if isinstance(span, Held) and span.next_seq > spans.end_seq:
+                first_seq = max(span.first_seq, spans.end_seq)
+                spans = spans.put(first_seq, span.next_seq, [span.part(first_seq, span.next_seq)])
+        document = document.with_spans(run, spans)
+    return document
+
+
+def subscribe(turn: Turn) -> None:
+    """Watch the runs anew, as they are shown, from what was pushed or read of them on."""
+    turn.drop_readings()
+    state = turn.state
+    after = {name: run.next_seq for name, run in state.runs.items() if run.next_seq}
+    turn.change(epoch=state.epoch + 1)
+    turn.do(Subscribe(turn.state.epoch, state.document.filter, after, paused=not state.follow))
+
+
+def _arrive(turn: Turn, target: Target) -> None:
+    """Have the screen show the target."""
+    state = turn.state
+    document, paper, height = state.document, state.paper, state.height
+    if target.aim is Aim.STAY or state.follow:
+        return
+    place, row = document.start, 0
+    if target.aim is Aim.END:
+        place, row = document.last, height - 1
+    elif target.aim is Aim.SEQ:
+        place, row = document.nearest(target.run, target.seq, target.at_us), height // 2
+    elif target.aim is Aim.TIME:
+        place, row = document.at_time(target.at_us), height // 2
+    if place is None:
+        return
+    if target.screen_row is not None:
+        row = target.screen_row
+    is_exact = document.is_record(place) and document.seq(place) == target.seq
+    if target.aim is Aim.SEQ and not is_exact and document.is_record(place):
+        turn.note(f"Record {target.seq:,} is not here: this is the nearest")
+    if target.opens and is_exact:
+        turn.change(opened=state.opened | {(target.run, target.seq)})
+        state = turn.state
+        paper = state.paper
+    line = _line_to_see(state, place, target if is_exact else None)
+    if target.aim is Aim.END:
+        rows = paper.rows(place)
+        line = Line(place, len(rows) - 1, rows[-1])
+    elif target.aim is Aim.START:
+        line = Line(place, 0, paper.rows(place)[0])
+    shown = turn.state.screen.lines
+    seen = next((at for at, each in enumerate(shown) if each is not None and each[:2] == line[:2]), None)
+    if target.aim in (Aim.SEQ, Aim.TIME) and seen is not None:
+        # It is on the screen: nothing moves.
+        turn.change(anchor=paper.anchor(line, seen))
+        return
+    row = paper.settled_row(line, row, height)
+    if target.aim in (Aim.SEQ, Aim.TIME):
+        turn.change(anchor=paper.anchor(line, row))
+    else:
+        _anchor_to(turn, paper.around(line, row, height))
+
+
+def _line_to_see(state: State, place: Place, target: Target | None) -> Line:
+    """The row of an entry to go to: of what was searched for the one that shows it."""
+    paper = state.paper
+    if target is not None and target.opens:
+        for number, row in enumerate(paper.rows(place)):
+            if any(attribute.role == "hit" for attribute, _ in row.segments):
+                return Line(place, number, row)
+    return paper.line_at(place, target.start if target is not None else 0)
+
+
+def _anchor_to(turn: Turn, screen: Screen) -> None:
+    turn.change(anchor=turn.state.paper.chosen(screen) or turn.state.anchor)
+
+
+def leave(turn: Turn) -> None:
+    """The user leaves this screen: what was new on it is seen."""
+    state = turn.state
+    newest: dict[str, int] = {}
+    for line in state.screen.lines:
+        if line is not None and state.document.is_record(line.place):
+            run, seq = state.document.entry(line.place).run, state.document.seq(line.place)
+            newest[run] = max(newest.get(run, 0), seq)
+    if any(state.is_new(run, seq) for run, seq in newest.items()):
+        turn.change_runs(lambda name, run: {"seen_seq": max(run.seen_seq, newest.get(name, 0))})
+
+
+# Searching
+
+
+def search(turn: Turn, wanted: Filter, said: str, *, backward: bool, source: Source = Source.SEARCH) -> None:
+    """Look for the next record that matches: from the one that is read, or while following from the screen."""
+    state = turn.state
+    if not state.connected:
+        turn.note("There is no connection to search by")
+        return
+    filter, line = shown_filter(state), state.screen.anchor_line
+    inclusive = line is None
+    if line is None:
+        line = state.screen.bottom if backward else state.screen.top
+    turn.set_follow(False, source)
+    turn.set_goal(None)
+    asks: dict[int, str] = {}
+    cursors: dict[str, tuple[int, int, int]] = {}
+    for name in state.shown_runs:
+        seq = _next_of(state.document, name, line, backward=backward, inclusive=inclusive)
+        reel = state.document.reel(name)
+        request = turn.ask(name, from_seq=seq, backward=backward, filter=filter & wanted, limit=1)
+        asks[request] = name
+        cursors[name] = (seq, seq, reel.first_seq if backward else reel.head + 1)
+    turn.change(goal=Search(filter & wanted, filter, said, backward, asks, cursors))
+
+
+def _next_of(document: Document, run: str, line: Line | None, *, backward: bool, inclusive: bool) -> int:
+    """Where to begin looking in a run: the seq of its first record behind a line, or that behind the last before it."""
+    place = line.place if line is not None else None
+    if place is not None and not inclusive:
+        at: Place | None = document.before(place) if backward else document.after(place)
+    else:
+        at = place
+    step = -1 if backward else 1
+    number = at.entry if at is not None else None
+    while number is not None and 0 <= number < len(document.order):
+        entry = document.order[number]
+        if entry.run == run:
+            if at is not None and number == at.entry and isinstance(entry.span, Held):
+                return document.seq(at) + backward
+            return entry.next_seq if backward else entry.first_seq
+        number += step
+    reel = document.reel(run)
+    return max(1, reel.first_seq) if backward else reel.head + 1
+
+
+def _search_page(turn: Turn, goal: Search, page: PageRead) -> None:
+    run = goal.asks[page.request]
+    goal = goal.with_page(page)
+    if not page.pieces and page.next_seq is not None:
+        request = turn.ask(run, from_seq=page.next_seq, backward=goal.backward, filter=goal.wanted, limit=1)
+        goal = replace(goal, asks={**goal.asks, request: run})
+    turn.change(goal=goal)
+    if goal.asks:
+        return
+    if goal.best is None:
+        turn.note(f"{goal.said} is not found {'before' if goal.backward else 'after'} this")
+        if goal.filter != turn.state.document.filter:
+            seek(turn, Target(Aim.STAY), goal.filter)
+        else:
+            turn.change(goal=None)
+        return
+    remember(turn)
+    hit = goal.best
+    seek(turn, Target(Aim.SEQ, hit.run, hit.seq, hit.time_us, opens=True), goal.filter)
+
+
+def remember(turn: Turn) -> None:
+    """Keep where the user is, to come back to."""
+    if turn.state.anchor is not None:
+        turn.change(marks={**turn.state.marks, "'": turn.state.anchor})
+
+
+# Pages
+
+
+def page_read(turn: Turn, page: PageRead) -> None:
+    state = turn.state
+    goal = state.goal
+    if isinstance(goal, Search) and page.request in goal.asks:
+        _search_page(turn, goal, page)
+    elif isinstance(goal, Seek) and page.request in goal.sides:
+        goal, side = goal.with_page(page, state.height)
+        turn.change(goal=goal)
+        if side.is_whole:
+            _go_on(turn, goal)
+        else:
+            request = turn.ask(side.run, from_seq=side.bound_seq, backward=side.backward, filter=goal.filter)
+            turn.change(goal=replace(goal, sides={**goal.sides, request: side}))
+    elif page.request in state.readings:
+        reading = state.readings[page.request]
+        turn.change(readings={number: each for number, each in state.readings.items() if number != page.request})
+        bound_seq = bound_of(page, backward=reading.backward)
+        low, high = (bound_seq, reading.from_seq) if reading.backward else (reading.from_seq, bound_seq)
+        if low >= high:
+            turn.change(reads=False)
+        document = state.document.with_pieces(reading.run, low, high, page.pieces)
+        turn.show(document.with_extent(reading.run, page.first_seq, page.head))
+
+
+def read_failed(turn: Turn, failure: ReadFailed) -> None:
+    state = turn.state
+    if state.goal is not None and failure.request in state.goal.requests:
+        turn.set_goal(None)
+        turn.note(failure.reason)
+    elif failure.request in state.readings:
+        turn.change(readings={number: each for number, each in state.readings.items() if number != failure.request})
+        turn.change(reads=False)
+        turn.note(failure.reason)
+
+
+def hurry(turn: Turn) -> None:
+    """Go on with what there is, where a seek has taken too long."""
+    goal = turn.state.goal
+    if isinstance(goal, Seek) and goal.sides and (late := goal.in_time(turn.state.now)) is not goal:
+        turn.set_goal(late)
+        _go_on(turn, late)
+
+
+def read_ahead(turn: Turn) -> None:
+    """Ask for what is not read yet on the screen and near it: of each run, in each direction, one page at a time."""
+    state = turn.state
+    if not state.connected or not state.reads or is_refiltering(state):
+        return
+    for reading in _wanted(state):
+        if all(reading[::2] != other[::2] for other in turn.state.readings.values()):
+            request = turn.ask(
+                reading.run, from_seq=reading.from_seq, backward=reading.backward, filter=state.document.filter
+            )
+            turn.change(readings={**turn.state.readings, request: reading})
+
+
+def _wanted(state: State) -> Iterator[Reading]:
+    """What is not read yet on the screen and near it. While following that is only what is older than all there is."""
+    document, screen = state.document, state.screen
+    if screen.top is None or screen.bottom is None:
+        return
+    top, bottom = screen.top.place.entry, screen.bottom.place.entry
+    anchor = screen.anchor_line.place.entry if screen.anchor_line is not None else bottom
+    if state.follow:
+        near = {number: True for number in range(top, bottom + 1) if _is_oldest(document, number)}
+    else:
+        near = {number: number < anchor for number in range(top, bottom + 1)}
+        near |= _next_unread(document, screen.top.place, state.height * AHEAD_SCREENS, backward=True)
+        near |= _next_unread(document, screen.bottom.place, state.height * AHEAD_SCREENS, backward=False)
+    for number, is_above in near.items():
+        entry = document.order[number]
+        if not isinstance(entry.span, Edge) or entry.span.span.kind is not Kind.UNREAD:
+            continue
+        backward = entry.span.backward
+        if backward is None:
+            backward = is_above
+            if number == anchor and not is_above:
+                backward = number == 0
+        yield Reading(entry.run, entry.next_seq if backward else entry.first_seq, backward)
+
+
+def _is_oldest(document: Document, number: int) -> bool:
+    entry = document.order[number]
+    return not any(isinstance(other.span, Held) and other.run == entry.run for other in islice(document.order, number))
+
+
+def _next_unread(document: Document, place: Place, rows: int, *, backward: bool) -> dict[int, bool]:
+    """Whatever is not read within so many entries from a place, by its number."""
+    left = rows - (place.offset if backward else len(document.entry(place)) - 1 - place.offset)
+    number = place.entry
+    found: dict[int, bool] = {}
+    while left > 0:
+        number += -1 if backward else 1
+        if not 0 <= number < len(document.order):
+            break
+        found[number] = backward
+        left -= len(document.order[number])
+    return found
