@@ -13,10 +13,10 @@ from itertools import islice
 from logctl.pager.document import Document, Edge, Place
 from logctl.pager.events import PageRead, ReadFailed, Subscribe
 from logctl.pager.filters import Filter
-from logctl.pager.screen import Line, Screen
+from logctl.pager.screen import Line
 from logctl.pager.seeking import SEEK_SECONDS, Aim, Reading, Search, Seek, Side, Target, bound_of
 from logctl.pager.state import Source, State
-from logctl.pager.tiling import Held, Kind
+from logctl.pager.tiling import Blank, Held, Kind
 from logctl.pager.turns import Turn
 
 AHEAD_SCREENS = 2
@@ -172,70 +172,67 @@ def subscribe(turn: Turn) -> None:
 
 def _arrive(turn: Turn, target: Target) -> None:
     """Have the screen show the target."""
-    state = turn.state
-    document, paper, height = state.document, state.paper, state.height
-    if target.aim is Aim.STAY or state.follow:
+    if target.aim is Aim.STAY or turn.state.follow:
         return
-    place, row = document.start, 0
-    if target.aim is Aim.END:
-        place, row = document.last, height - 1
-    elif target.aim is Aim.SEQ:
-        place, row = document.nearest(target.run, target.seq, target.at_us), height // 2
-    elif target.aim is Aim.TIME:
-        place, row = document.at_time(target.at_us), height // 2
+    document = turn.state.document
+    if target.aim in (Aim.SEQ, Aim.TIME):
+        by_seq = target.aim is Aim.SEQ
+        place = document.nearest(target.run, target.seq, target.at_us) if by_seq else document.at_time(target.at_us)
+        if place is not None:
+            _arrive_at_record(turn, target, place)
+        return
+    state = turn.state
+    paper, height = state.paper, state.height
+    place = document.start if target.aim is Aim.START else document.last
     if place is None:
         return
-    if target.screen_row is not None:
-        row = target.screen_row
+    rows = paper.rows(place)
+    number, row = (0, 0) if target.aim is Aim.START else (len(rows) - 1, height - 1)
+    line = Line(place, number, rows[number])
+    screen = paper.around(line, paper.settled_row(line, row, height), height)
+    turn.change(anchor=paper.chosen(screen) or state.anchor)
+
+
+def _arrive_at_record(turn: Turn, target: Target, place: Place) -> None:
+    """Have a record for the anchor, on the row where it is; or if it is not on the screen as a whole, in the middle."""
+    document = turn.state.document
     is_exact = document.is_record(place) and document.seq(place) == target.seq
     if target.aim is Aim.SEQ and not is_exact and document.is_record(place):
         turn.note(f"Record {target.seq:,} is not here: this is the nearest")
-    if target.opens and is_exact:
-        turn.change(opened=state.opened | {(target.run, target.seq)})
-        state = turn.state
-        paper = state.paper
-    line = _line_to_see(state, place, target if is_exact else None)
-    if target.aim is Aim.END:
-        rows = paper.rows(place)
-        line = Line(place, len(rows) - 1, rows[-1])
-    elif target.aim is Aim.START:
-        line = Line(place, 0, paper.rows(place)[0])
-    shown = turn.state.screen.lines
-    seen = next((at for at, each in enumerate(shown) if each is not None and each[:2] == line[:2]), None)
-    if target.aim in (Aim.SEQ, Aim.TIME) and seen is not None:
-        # It is on the screen: nothing moves.
-        turn.change(anchor=paper.anchor(line, seen))
-        return
-    row = paper.settled_row(line, row, height)
-    if target.aim in (Aim.SEQ, Aim.TIME):
-        turn.change(anchor=paper.anchor(line, row))
+    line = _line_to_see(turn, place, target) if is_exact else turn.state.paper.line_at(place, 0)
+    state = turn.state
+    paper, height = state.paper, state.height
+    shown = [each for each in state.screen.lines if each is not None and each.place == place]
+    if line in shown and len(shown) == len(paper.rows(place)):
+        row = state.screen.lines.index(line)
     else:
-        _anchor_to(turn, paper.around(line, row, height))
+        wanted = height // 2 if target.screen_row is None else target.screen_row
+        row = paper.settled_row(line, wanted, height)
+    turn.change(anchor=paper.anchor(line, row))
 
 
-def _line_to_see(state: State, place: Place, target: Target | None) -> Line:
-    """The row of an entry to go to: of what was searched for the one that shows it."""
-    paper = state.paper
-    if target is not None and target.opens:
-        for number, row in enumerate(paper.rows(place)):
-            if any(attribute.role == "hit" for attribute, _ in row.segments):
-                return Line(place, number, row)
-    return paper.line_at(place, target.start if target is not None else 0)
+def _line_to_see(turn: Turn, place: Place, target: Target) -> Line:
+    """The row of a record to go to: of what was searched for the one that shows it. If that is folded, it is opened."""
+    line = _hit_in(turn.state, place)
+    if target.opens and line is None and any(row.folds for row in turn.state.paper.rows(place)):
+        turn.change(opened=turn.state.opened | {(target.run, target.seq)})
+        line = _hit_in(turn.state, place)
+    if target.opens and line is not None:
+        return line
+    return turn.state.paper.line_at(place, target.start)
 
 
-def _anchor_to(turn: Turn, screen: Screen) -> None:
-    turn.change(anchor=turn.state.paper.chosen(screen) or turn.state.anchor)
+def _hit_in(state: State, place: Place) -> Line | None:
+    for number, row in enumerate(state.paper.rows(place)):
+        if any(attribute.role == "hit" for attribute, _ in row.segments):
+            return Line(place, number, row)
+    return None
 
 
 def leave(turn: Turn) -> None:
     """The user leaves this screen: what was new on it is seen."""
-    state = turn.state
-    newest: dict[str, int] = {}
-    for line in state.screen.lines:
-        if line is not None and state.document.is_record(line.place):
-            run, seq = state.document.entry(line.place).run, state.document.seq(line.place)
-            newest[run] = max(newest.get(run, 0), seq)
-    if any(state.is_new(run, seq) for run, seq in newest.items()):
+    newest = turn.state.newest_on_screen
+    if any(turn.state.is_new(run, seq) for run, seq in newest.items()):
         turn.change_runs(lambda name, run: {"seen_seq": max(run.seen_seq, newest.get(name, 0))})
 
 
@@ -303,7 +300,7 @@ def _search_page(turn: Turn, goal: Search, page: PageRead) -> None:
         return
     remember(turn)
     hit = goal.best
-    seek(turn, Target(Aim.SEQ, hit.run, hit.seq, hit.time_us, opens=True), goal.filter)
+    seek(turn, Target(Aim.SEQ, hit.run, hit.seq, hit.time_us, opens=bool(goal.wanted.patterns)), goal.filter)
 
 
 def remember(turn: Turn) -> None:
@@ -333,10 +330,12 @@ def page_read(turn: Turn, page: PageRead) -> None:
         turn.change(readings={number: each for number, each in state.readings.items() if number != page.request})
         bound_seq = bound_of(page, backward=reading.backward)
         low, high = (bound_seq, reading.from_seq) if reading.backward else (reading.from_seq, bound_seq)
-        if low >= high:
-            turn.change(reads=False)
         document = state.document.with_pieces(reading.run, low, high, page.pieces)
-        turn.show(document.with_extent(reading.run, page.first_seq, page.head))
+        document = document.with_extent(reading.run, page.first_seq, page.head)
+        edge = document.reel(reading.run).spans.at(reading.from_seq - reading.backward)
+        if isinstance(edge, Blank) and edge.kind is Kind.UNREAD:
+            turn.change(reads=False)  # there was nothing in it, and there would not be again
+        turn.show(document)
 
 
 def read_failed(turn: Turn, failure: ReadFailed) -> None:
@@ -372,7 +371,7 @@ def read_ahead(turn: Turn) -> None:
 
 
 def _wanted(state: State) -> Iterator[Reading]:
-    """What is not read yet on the screen and near it. While following that is only what is older than all there is."""
+    """What is not read yet on the screen and near it. While following that is only what will not be pushed."""
     document, screen = state.document, state.screen
     if screen.top is None or screen.bottom is None:
         return
@@ -380,6 +379,7 @@ def _wanted(state: State) -> Iterator[Reading]:
     anchor = screen.anchor_line.place.entry if screen.anchor_line is not None else bottom
     if state.follow:
         near = {number: True for number in range(top, bottom + 1) if _is_oldest(document, number)}
+        yield from _missed(state)
     else:
         near = {number: number < anchor for number in range(top, bottom + 1)}
         near |= _next_unread(document, screen.top.place, state.height * AHEAD_SCREENS, backward=True)
@@ -394,6 +394,14 @@ def _wanted(state: State) -> Iterator[Reading]:
             if number == anchor and not is_above:
                 backward = number == 0
         yield Reading(entry.run, entry.next_seq if backward else entry.first_seq, backward)
+
+
+def _missed(state: State) -> Iterator[Reading]:
+    """The ends of runs that are not read and will not be pushed either, as what was behind them is lost."""
+    for name in state.shown_runs:
+        spans, next_seq = state.document.reel(name).spans, state.runs[name].next_seq
+        if spans and isinstance(spans[-1], Blank) and spans[-1].kind is Kind.UNREAD and spans[-1].first_seq < next_seq:
+            yield Reading(name, min(next_seq, spans.end_seq), True)
 
 
 def _is_oldest(document: Document, number: int) -> bool:

@@ -359,7 +359,7 @@ def _tell_what_is_gone(turn: Turn, before: State, event: Event) -> None:
     if after.document is before.document:
         return
     was, now = before.current, after.current
-    if was is None or was[:2] == (now[:2] if now is not None else None):
+    if was is None or (now is not None and now[:2] in (was[:2], after.anchor[:2])):
         return
     if now is None and not _has_records(after.document):
         turn.note("No record matches" if after.document.filter else "All records are gone")

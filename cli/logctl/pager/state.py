@@ -241,14 +241,26 @@ class State:
         return not self.follow and seq > max(known.mark_seq, known.seen_seq)
 
     @property
+    def newest_on_screen(self) -> dict[str, int]:
+        """Of each run that has records on the screen, the newest one's seq."""
+        document = self.document
+        newest: dict[str, int] = {}
+        for line in self.screen.lines:
+            if line is not None and document.is_record(line.place):
+                run, seq = document.entry(line.place).run, document.seq(line.place)
+                newest[run] = max(newest.get(run, 0), seq)
+        return newest
+
+    @property
     def new_count(self) -> int:
-        """Records that came since follow was turned off and were not seen yet."""
+        """Records that came since follow was turned off, and are newer than all that was on the screen since."""
         if self.follow:
             return 0
-        return sum(
-            max(0, self.document.reel(name).head - max(self.runs[name].mark_seq, self.runs[name].seen_seq))
-            for name in self.shown_runs
-        )
+        newest, count = self.newest_on_screen, 0
+        for name in self.shown_runs:
+            seen_seq = max(self.runs[name].mark_seq, self.runs[name].seen_seq, newest.get(name, 0))
+            count += max(0, self.document.reel(name).head - seen_seq)
+        return count
 
     @property
     def shown_note(self) -> str:

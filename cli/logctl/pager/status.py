@@ -64,29 +64,29 @@ def _columns(parts: list[Part]) -> int:
 
 
 def _parts(state: State) -> Iterator[Part]:
-    yield Part(_runs(state), "status.run", 1)
+    yield Part(_runs(state), "status.run", 3)
     yield Part("[x] Follow" if state.follow else "[ ] Follow", "status.follow", 0, "toggle_follow")
     if not state.connected:
-        yield Part("reconnecting…", "status.warn", 0)
+        yield Part("reconnecting…", "status.warn", 1)
     if doing := _doing(state):
-        yield Part(doing, "status.warn", 1)
+        yield Part(doing, "status.warn", 2)
     if position := _position(state):
-        yield Part(position, "status", 4)
+        yield Part(position, "status", 6)
     if state.new_count:
         most = "up to " if state.document.filter else ""
-        yield Part(f"↓ {most}{state.new_count:,} new", "status.new", 2, "toggle_follow")
+        yield Part(f"↓ {most}{state.new_count:,} new", "status.new", 4, "toggle_follow")
     if state.document.filter:
-        yield Part(escape_text(str(state.document.filter), colour=False), "status.filter", 3)
+        yield Part(escape_text(str(state.document.filter), colour=False), "status.filter", 5)
     if state.left:
-        yield Part(f"→ {state.left}", "status", 8)
+        yield Part(f"→ {state.left}", "status", 10)
     if skipped := sum(state.runs[name].skipped for name in state.shown_runs):
-        yield Part(f"{skipped:,} skipped", "status", 6)
+        yield Part(f"{skipped:,} skipped", "status", 8)
     if (lag := max((state.runs[name].lag_seconds for name in state.shown_runs), default=0)) > LAG_SECONDS:
-        yield Part(f"lag {lag:.1f} s", "status.warn", 5)
+        yield Part(f"lag {lag:.1f} s", "status.warn", 7)
     if progress := _progress(state):
-        yield Part(progress, "status", 7)
+        yield Part(progress, "status", 9)
     if state.count:
-        yield Part(f":{state.count}", "status", 0)
+        yield Part(f":{state.count}", "status", 1)
 
 
 def _runs(state: State) -> str:
@@ -113,7 +113,7 @@ def _said_of(run: Run, now: float) -> str:
         return f"silent for {human_age(silent)}"
     if run.phase is Phase.WAITING:
         return "is awaited"
-    return run.phase.value
+    return str(run.phase.value)
 
 
 def _doing(state: State) -> str:
@@ -145,7 +145,7 @@ def _progress(state: State) -> str:
     for name in state.shown_runs:
         progress = state.runs[name].progress
         if progress is not None:
-            share = min(100, 100 * progress.done // progress.total) if progress.total > 0 else None
+            share: int | None = min(100, 100 * progress.done // progress.total) if progress.total > 0 else None
             amount = f"{progress.done:,}" if share is None else f"{share}%"
             return f"{escape_text(progress.text, colour=False)} {amount}".strip()
     return ""

@@ -72,6 +72,8 @@ class Turn:
             return True
         self.do(FollowTurned(state.now, value, source.value))
         self.do(SetView(paused=not value))
+        if state.goal is not None and state.goal.filter == state.document.filter:
+            self.set_goal(None)  # it was for where the user was; a filter is for wherever that is
         if value:
             self.change(follow=True, anchor=None, document=state.document.without_divider(NEW))
             self.change_runs(lambda _name, _run: {"mark_seq": 0, "seen_seq": 0})
