@@ -14,6 +14,7 @@ from logctl.pager.events import (
     Counted,
     Effect,
     Event,
+    Gap,
     KeyPressed,
     PageRead,
     Piece,
@@ -122,20 +123,25 @@ class FakeDaemon:
         self.epoch, self.filter, self.paused = effect.epoch, effect.filter, effect.paused
         self.cursors = dict(effect.after)
 
-    def push(self, name: str) -> Event | None:
+    def push(self, name: str) -> list[Event]:
         """What the subscription has to tell of a run now."""
         run = self.runs[name]
         if self.paused:
-            return Counted(name, run.first_seq, run.head)
-        cursor = max(self.cursors.get(name, max(1, run.head + 1 - self.window)), run.first_seq)
+            return [Counted(name, run.first_seq, run.head)]
+        cursor = self.cursors.get(name, max(run.first_seq, run.head + 1 - self.window))
+        gaps: list[Event] = []
+        if cursor < run.first_seq:
+            gaps.append(Gap(name, cursor, run.first_seq - cursor))
+            cursor = self.cursors[name] = run.first_seq
         if name in self.cursors and cursor > run.head:
-            return None
+            return gaps
         seqs = [seq for seq in range(cursor, run.head + 1) if matches(self.filter, run.said[seq - 1])]
         skipped = max(0, len(seqs) - self.window)
         self.cursors[name] = run.head + 1
-        return Arrived(
+        arrived = Arrived(
             name, self.pieces(name, seqs[skipped:]), run.head + 1, run.head, skipped=skipped, epoch=self.epoch
         )
+        return [*gaps, arrived]
 
     def read(self, effect: ReadPage) -> PageRead:
         run = self.runs[effect.run]
@@ -198,7 +204,7 @@ class Pager:
     def push(self) -> None:
         """Have the daemon push what it has of every run."""
         for name in self.daemon.runs:
-            if (event := self.daemon.push(name)) is not None:
+            for event in self.daemon.push(name):
                 self.tell(event)
 
     def answer(self, which: int = 0) -> None:

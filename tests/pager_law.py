@@ -10,13 +10,16 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from pager_bed import FakeDaemon, Pager, matches
 
+from logctl.pager import document, tiling
 from logctl.pager.cells import columns_of
-from logctl.pager.document import MAX_HELD_RECORDS, Document
+from logctl.pager.document import Document
 from logctl.pager.events import (
     Arrived,
     Board,
@@ -71,6 +74,9 @@ TYPED = st.sampled_from(
 )
 
 
+PHASES = (Phase.generate, Phase.shrink)
+
+
 class PagerMachine(RuleBasedStateMachine):
     """A pager and its daemon, with replies that come late, in any order, or after they were called off."""
 
@@ -89,15 +95,33 @@ class PagerMachine(RuleBasedStateMachine):
         columns=st.integers(1, 90),
         begins_with=st.sampled_from([0, 3, 40, 700]),
         resumes=st.booleans(),
+        small=st.booleans(),
     )
     def begin(
-        self, runs: int, window: int, scan_records: int, rows: int, columns: int, begins_with: int, resumes: bool
+        self,
+        runs: int,
+        window: int,
+        scan_records: int,
+        rows: int,
+        columns: int,
+        begins_with: int,
+        resumes: bool,
+        small: bool,
     ) -> None:
+        self.bounds = pytest.MonkeyPatch()
+        if small:
+            # So that what is held is let go all the time.
+            self.bounds.setattr(document, "MAX_HELD_RECORDS", 300)
+            self.bounds.setattr(document, "KEPT_TAIL_RECORDS", 20)
+            self.bounds.setattr(tiling, "SPAN_RECORDS", 10)
         self.names = [f"run-{number}" for number in range(1, runs + 1)]
         self.daemon = FakeDaemon(*self.names, window=window, scan_records=scan_records)
         self.daemon.append(self.names[0], ["first"] * begins_with)
         self.pager = Pager(self.daemon, rows=rows, columns=columns, resumes_at_bottom=resumes)
         self.check(None)
+
+    def teardown(self) -> None:
+        self.bounds.undo()
 
     # What happens
 
@@ -121,8 +145,9 @@ class PagerMachine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 2))
     def push(self, which: int) -> None:
         name = self.some(which)
-        if self.pager.state.connected and (event := self.daemon.push(name)) is not None:
-            self.tell(event)
+        if self.pager.state.connected:
+            for event in self.daemon.push(name):
+                self.tell(event)
 
     @rule(which=st.integers(0, 2))
     def count(self, which: int) -> None:
@@ -165,6 +190,22 @@ class PagerMachine(RuleBasedStateMachine):
             self.tell(KeyPressed(key))
         self.tell(KeyPressed("enter" if enters else "esc"))
 
+    @rule(typed=st.sampled_from(["&short", "&", "&two|bold", "/short", "?Trace", ":level warn", ":level"]))
+    def find(self, typed: str) -> None:
+        self.type(typed, True)
+        self.answer_all()
+
+    @rule(which=st.integers(0, 2))
+    def push_of_before(self, which: int) -> None:
+        """Of a subscription that is another by now: as if nothing was pushed."""
+        name, state = self.some(which), self.pager.state
+        head = self.daemon.runs[name].head
+        pieces = self.daemon.pieces(name, range(1, head + 1))
+        self.tell(Arrived(name, pieces, head + 1, head, 7, epoch=state.epoch - 1))
+        assert (
+            self.pager.state.document.reel(name) is state.document.reel(name) or self.pager.state.goal is not state.goal
+        )
+
     @rule(rows=st.integers(-3, 3))
     def wheel(self, rows: int) -> None:
         self.tell(Wheel(rows))
@@ -182,11 +223,11 @@ class PagerMachine(RuleBasedStateMachine):
         self.pager.now += seconds
         self.tell(Ticked())
 
-    @rule(which=st.integers(0, 2), count=st.sampled_from([1, 5, 100, 100_000]), tells=st.booleans())
-    def expire(self, which: int, count: int, tells: bool) -> None:
+    @rule(which=st.integers(0, 2), share=st.sampled_from([0.1, 0.5, 0.9, 0.99, 1.0]), tells=st.booleans())
+    def expire(self, which: int, share: float, tells: bool) -> None:
         """The oldest records go; the pager is told at once, or learns it by and by."""
         run = self.daemon.runs[self.some(which)]
-        gone = min(count, run.head + 1 - run.first_seq)
+        gone = int(share * (run.head + 1 - run.first_seq))
         run.first_seq += gone
         if tells and gone:
             self.tell(Gap(self.some(which), run.first_seq - gone, gone))
@@ -274,7 +315,7 @@ class PagerMachine(RuleBasedStateMachine):
 
     def check_what_is_held(self, state: State) -> None:
         """Each span of a run is what the daemon says of these seqs, and there is no more than may be."""
-        assert state.document.held[0] <= MAX_HELD_RECORDS
+        assert state.document.held[0] <= document.MAX_HELD_RECORDS
         for name, reel in state.document.reels.items():
             run = self.daemon.runs[name]
             seq = 1
@@ -295,23 +336,33 @@ class PagerMachine(RuleBasedStateMachine):
 
     def check_the_screen(self, state: State) -> None:
         """Records are in order, follow has the newest as the last, and the view fits the terminal."""
-        document = state.document
+        shown = state.document
         lines = [line for line in state.screen.lines if line is not None]
         places = [(line.place, line.number) for line in lines]
         assert places == sorted(places)
         assert (state.anchor is None) == state.follow
         assert len(state.screen.lines) == state.height
-        if state.follow and document.end is not None:
+        if state.follow and shown.end is not None:
             last = state.screen.lines[-1]
-            assert last is not None and last.place == document.end
+            assert last is not None and last.place == shown.end
             assert last.number == len(state.paper.rows(last.place)) - 1
-        shown = view(state)
-        assert len(shown.rows) == state.rows
-        for cells in shown.rows:
+            behind = shown.order[last.place.entry + 1 :]
+            assert not any(isinstance(entry.span, Held) for entry in behind)
+            held = any(isinstance(entry.span, Held) for entry in shown.order)
+            entry = shown.entry(last.place)
+            assert isinstance(entry.span, Held) or entry.span.span.kind is Kind.GONE or not held
+        rows = view(state).rows
+        assert len(rows) == state.rows
+        for cells in rows:
             assert columns_of("".join(text for _, text in cells)) <= state.columns
             assert not any(unicodedata.category(character) == "Cc" for _, text in cells for character in text)
 
     def check_that_nothing_moved(self, before: State, event: Event, after: State) -> None:
+        if before.follow and not after.follow and after.goal is None and len(self.names) == 1:
+            end = before.document.end
+            if not after.document.filter and end is not None and before.document.is_record(end):
+                newest = max(before.document.seq(end), before.runs[self.names[0]].next_seq - 1)
+                assert after.runs[self.names[0]].mark_seq == newest
         if isinstance(event, KeyPressed | Clicked | Wheel) or before.follow or after.follow:
             return
         assert before.anchor is not None and after.anchor is not None
@@ -361,16 +412,16 @@ class PagerMachine(RuleBasedStateMachine):
             ]
             assert (int(found[1].replace(",", "")), int(found[2].replace(",", ""))) == seqs[-1]
             assert (found[3] == "100") == (seqs[-1][0] == seqs[-1][1])
-        if state.columns >= 80 and state.document.filter.min_severity:
+        if state.columns >= 80 and state.document.filter.min_severity and state.connected and not state.goal:
             assert f"level≥{Severity(state.document.filter.min_severity).name}" in said
         if state.columns >= 60:
             assert ("reconnecting" in said) == (not state.connected)
 
 
-def nearest(document: Document, run: str, seq: int, found: Any) -> Any:
+def nearest(held: Document, run: str, seq: int, found: Any) -> Any:
     """The entry that is nearest by seq in the run: found by looking at all of them. Blanks count by their ends."""
     best: list[tuple[int, int, Any]] = []
-    for number, entry in enumerate(document.order):
+    for number, entry in enumerate(held.order):
         if entry.run != run:
             continue
         gone = not isinstance(entry.span, Held) and entry.span.span.kind is Kind.GONE
@@ -380,9 +431,9 @@ def nearest(document: Document, run: str, seq: int, found: Any) -> Any:
     if not best:
         return found  # of other runs, the nearest in time
     distance, _, number = min(best)
-    entry = document.order[number]
+    entry = held.order[number]
     if not isinstance(entry.span, Held):
-        return found if document.order[found.entry].span.span is entry.span.span else None  # type: ignore[union-attr]
+        return found if held.order[found.entry].span.span is entry.span.span else None  # type: ignore[union-attr]
     at = min(max(seq, entry.first_seq), entry.next_seq - 1) - entry.first_seq
     return type(found)(number, at)
 
@@ -400,7 +451,7 @@ def soak(steps: int, *, on_progress: Callable[[int], None] = lambda steps: None,
                 database=None,
                 derandomize=False,
                 suppress_health_check=list(HealthCheck),
-                phases=(Phase.generate, Phase.shrink),
+                phases=PHASES,
             ),
         )
         on_progress(PagerMachine.steps)

@@ -66,6 +66,11 @@ class Reel:
         first = self.spans[0] if self.spans else None
         return first.next_seq if isinstance(first, Blank) and first.kind is Kind.GONE else 1
 
+    @property
+    def newest_held_seq(self) -> int:
+        """The newest record's that is held; 0 for none."""
+        return next((span.next_seq - 1 for span in reversed(self.spans) if isinstance(span, Held)), 0)
+
 
 Shown: TypeAlias = Held | Edge
 

@@ -263,6 +263,8 @@ def _lose(turn: Turn, name: str, first_seq: int, next_seq: int) -> None:
     document = turn.state.document
     spans = document.reel(name).spans.fill(first_seq, next_seq, Kind.GONE)
     turn.show(document.with_spans(name, spans))
+    if first_seq <= turn.state.runs[name].next_seq < next_seq:
+        turn.change_run(name, next_seq=next_seq)
 
 
 def _truncated(turn: Turn, event: Truncated) -> None:

@@ -81,7 +81,10 @@ class Turn:
             self.change(follow=False, anchor=state.paper.chosen(state.screen) or NOWHERE)
             document = state.document
             for name, run in state.runs.items():
-                mark_seq = run.next_seq - 1 if run.next_seq else document.reel(name).head
+                # What is behind this was not shown, whether or not it was there.
+                reel = document.reel(name)
+                mark_seq = max(run.next_seq - 1, reel.newest_held_seq)
+                mark_seq = mark_seq if mark_seq > 0 else reel.head
                 self.change_run(name, mark_seq=mark_seq, seen_seq=0)
                 document = document.with_divider(name, mark_seq + 1, NEW)
             self.change(document=document)
