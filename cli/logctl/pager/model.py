@@ -139,7 +139,7 @@ def _act(turn: Turn, action: str, count: int | None) -> None:
     if action == "toggle_run" and (count is None or count > len(turn.state.runs) or len(turn.state.runs) == 1):
         return
     ACTIONS[action](turn, count)
-    turn.change(last_action=action)
+    turn.change(last_action=action if count is None else "")
 
 
 def _clicked(turn: Turn, event: Clicked) -> None:
