@@ -108,7 +108,7 @@ def chopped(of: Line, left: int, columns: int) -> tuple[Segment, ...]:
         # A wide character that does not fit leaves a column free.
         used = sum(columns_of(text) for _, text in shown)
         shown.append((MORE, " " * (columns - 1 - used) + ">"))
-    return tuple(shown)
+    return fitted(shown, columns)
 
 
 def fitted(segments: Iterable[Segment], columns: int) -> tuple[Segment, ...]:

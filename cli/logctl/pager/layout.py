@@ -108,7 +108,7 @@ def _rows(row: bytes, look: Look, label: Label, opened: bool) -> tuple[Row, ...]
         record = parse_rows(row)[0]
         lines = _lines(record, look, opened)
         head = _head(record, look, label)
-    except (ValueError, LookupError, AttributeError):
+    except (ValueError, LookupError, AttributeError, TypeError):
         # Whatever stands where a record should be is shown, too.
         shown, _ = segments_of(row.decode("utf-8", "replace"), "text", colour=False)
         lines, head = [(0, line(shown), 0)], []
