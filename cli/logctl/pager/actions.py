@@ -203,35 +203,32 @@ def toggle_run(turn: Turn, number: int) -> None:
     )
 
 
-def detail(turn: Turn, _count: int | None) -> None:
-    """Open the record if it is folded; or else show all its fields."""
+def open_record(turn: Turn, count: int | None) -> None:
+    """Show all lines of the record if it is folded; or else all its fields."""
     state = turn.state
-    if state.sheet is not None:
-        turn.change(sheet=None)
-        return
-    current = state.current
-    if current is None:
-        return
-    run, seq, row = current
-    turn.set_follow(False, Source.DETAIL)
-    state = turn.state
-    place = state.document.find(run, seq)
-    if place is not None and any(each.folds for each in state.paper.rows(place)):
-        _open(turn, run, seq)
+    place = state.document.find(*state.current[:2]) if state.current is not None else None
+    if state.sheet is None and place is not None and any(row.folds for row in state.paper.rows(place)):
+        fold(turn, count)
     else:
-        turn.change(sheet=Sheet("detail", 0, run, seq, row))
+        detail(turn, count)
+
+
+def detail(turn: Turn, _count: int | None) -> None:
+    current = turn.state.current
+    if turn.state.sheet is not None:
+        turn.change(sheet=None)
+    elif current is not None:
+        turn.set_follow(False, Source.DETAIL)
+        turn.change(sheet=Sheet("detail", 0, *current))
 
 
 def fold(turn: Turn, _count: int | None) -> None:
+    """Show all lines of the record, or only the first and the last."""
     current = turn.state.current
     if current is not None:
         turn.set_follow(False, Source.DETAIL)
-        _open(turn, *current[:2])
-
-
-def _open(turn: Turn, run: str, seq: int) -> None:
-    opened = turn.state.opened ^ {(run, seq)}
-    turn.change(opened=opened if len(opened) <= MAX_OPENED else frozenset({(run, seq)}))
+        opened = turn.state.opened ^ {current[:2]}
+        turn.change(opened=opened if len(opened) <= MAX_OPENED else frozenset({current[:2]}))
 
 
 def copy(turn: Turn, _count: int | None) -> None:
@@ -318,6 +315,7 @@ ACTIONS: Final[dict[str, Action]] = {
     "cycle_level": cycle_level,
     "command": lambda turn, _count: open_prompt(turn, ":"),
     "toggle_run": lambda turn, count: toggle_run(turn, count or 1),
+    "open": open_record,
     "detail": detail,
     "fold": fold,
     "copy": copy,
@@ -345,6 +343,7 @@ IN_SHEET: Final = frozenset(
         "end",
         "toggle_follow",
         "interrupt",
+        "open",
         "detail",
         "copy",
         "edit",

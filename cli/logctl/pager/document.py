@@ -3,7 +3,7 @@
 Each run is a tiling of its seqs (tiling.py). Here they are put in one order, and that order is walked: what is shown is
 *entries*, a record or a blank each, and a `Place` is one of them. Several runs are merged by the times at which the
 daemon received their records; a blank has none, and stands where the records around it end or begin. Records that come
-late, when later ones of other runs are there already, are put behind those: what is on the screen never moves for them.
+late while somebody reads, when later ones of other runs are there already, are put behind those.
 
 A *divider* is a line of text between two records of a run, before the first that is shown from a seq on.
 

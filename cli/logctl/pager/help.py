@@ -12,7 +12,7 @@ from logctl.pager.keys import THEMES, shown_keys
 TITLE = Attribute("title")
 KEY = Attribute("key")
 TEXT = Attribute("text")
-_KEY_COLUMNS = 18
+_KEY_COLUMNS = 20
 _TWO_COLUMNS = 150
 """A screen so wide has the themes in two columns."""
 

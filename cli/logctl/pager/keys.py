@@ -73,7 +73,8 @@ THEMES: Final = (
     Theme(
         "Records",
         (
-            Binding("detail", ("enter", "i"), "open a folded record; all fields of one that is not"),
+            Binding("open", ("enter",), "open a folded record, or else see all its fields"),
+            Binding("detail", ("i",), "see all its fields"),
             Binding("fold", ("o",), "open a record, or fold it"),
             Binding("copy", ("c",), "copy it"),
             Binding("edit", ("v",), "see it in $EDITOR"),

@@ -196,7 +196,8 @@ def _arrived(turn: Turn, event: Arrived) -> None:
     run = state.runs[name]
     begin_seq = pieces[0].first_seq if pieces else event.next_seq
     first_seq = begin_seq if event.skipped or not run.next_seq else min(run.next_seq, begin_seq)
-    at_us = document.newest_us if len(document.reels) > 1 else 0
+    # While somebody reads, what comes late goes behind what is there, so that nothing moves for it.
+    at_us = 0 if state.follow else document.newest_us
     document = document.with_pieces(name, first_seq, event.next_seq, pieces, missing=Kind.UNREAD, at_us=at_us)
     turn.show(document.with_extent(name, 1, max(event.head, event.next_seq - 1)))
     turn.change_run(

@@ -132,11 +132,12 @@ def _position(state: State) -> str:
     for line in reversed(state.screen.lines):
         if line is not None and document.is_record(line.place):
             reel = document.reel(document.entry(line.place).run)
+            name = f"{reel.name} " if len(document.reels) > 1 else ""
             seq = document.seq(line.place)
             share = (seq - reel.first_seq + 1) / max(1, reel.head - reel.first_seq + 1)
             # All of it is 100 %, and nothing else is.
             percent = 100 if seq == reel.head else min(99, int(100 * share))
-            return f"{seq:,}/{reel.head:,} {percent}%"
+            return f"{name}{seq:,}/{reel.head:,} {percent}%"
     return "no records" if not state.new_count else ""
 
 

@@ -46,27 +46,30 @@ def view(state: State) -> View:
 def _records(state: State) -> list[tuple[Segment, ...]]:
     marks = {(anchor.run, anchor.seq): letter for letter, anchor in state.marks.items() if letter != "'"}
     anchor = state.screen.anchor_line
-    ended = False
     rows: list[tuple[Segment, ...]] = []
+    place = None
     for line in state.screen.lines:
         if line is None:
-            rows.append(((Attribute("empty"), "~"),) if ended else ())
+            rows.append(((Attribute("empty"), "~"),) if place is not None else ())
             continue
-        ended = True
-        rows.append(fitted((_gutter(state, line, anchor, marks), *line.row.segments), state.columns))
+        is_first = line.is_within and line.place != place
+        place = line.place if line.is_within else place
+        gutter = _gutter(state, line, anchor, marks, is_first=is_first)
+        rows.append(fitted((gutter, *line.row.segments), state.columns))
     return rows
 
 
-def _gutter(state: State, line: Line, anchor: Line | None, marks: dict[tuple[str, int], str]) -> Segment:
+def _gutter(
+    state: State, line: Line, anchor: Line | None, marks: dict[tuple[str, int], str], *, is_first: bool
+) -> Segment:
+    """The mark at the first row of a record that is on the screen."""
     document = state.document
     if not line.is_within or not document.is_record(line.place):
         return TEXT, " "
-    rows = state.paper.rows(line.place)
-    is_first = line.number == 0 or rows[line.number - 1].start < 0
-    if anchor is not None and line.place == anchor.place:
-        return (CURRENT, "▸") if is_first or line.number == anchor.number else (TEXT, " ")
     if not is_first:
         return TEXT, " "
+    if anchor is not None and line.place == anchor.place:
+        return CURRENT, "▸"
     run, seq = document.entry(line.place).run, document.seq(line.place)
     if (run, seq) in marks:
         return MARK, marks[run, seq]

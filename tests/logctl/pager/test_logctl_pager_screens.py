@@ -24,6 +24,7 @@ from logctl.pager.events import (
     RunWaiting,
     Stalled,
 )
+from logctl.pager.view import view
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "pager"
 
@@ -83,8 +84,9 @@ def paused_with_new() -> Pager:
     pager.press("ctrl c")
     pager.daemon.append("scrape-1", ["got what is new"] * 40, "INFO", source="w1")
     pager.push()
-    pager.press("j", "j", "d")
-    pager.settle()
+    for key in "jd":
+        pager.press(key)
+        pager.settle()
     pager.wait(3)
     return pager
 
@@ -209,7 +211,7 @@ def several_runs() -> Pager:
     pager = Pager(daemon)
     for number in range(1, 60):
         daemon.clock_us += 700_000
-        name = ("scrape-1", "scrape-2", "build")[number * number % 3]
+        name = ("scrape-1", "scrape-2", "build")[number % 3 if number % 4 else 0]
         daemon.append(name, [f"step {number} of {name}"], "INFO" if number % 5 else "WARN")
     for name in daemon.runs:
         pager.tell(RunStarted(name))
@@ -218,8 +220,9 @@ def several_runs() -> Pager:
     pager.settle()
     pager.daemon.append("build", ["came since"] * 3)
     pager.push()
-    pager.press("3", "3", "d", "d")
-    pager.settle()
+    for key in "33dd":
+        pager.press(key)
+        pager.settle()
     pager.wait(3)
     return pager
 
@@ -292,6 +295,12 @@ def test_a_screen_is_as_it_was_looked_at(situation: Callable[[], Pager]) -> None
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(shown, "utf-8")
     assert shown == path.read_text("utf-8")
+
+
+def test_what_was_searched_for_is_seen() -> None:
+    pager = found()
+    hits = [text for cells in view(pager.state).rows for attribute, text in cells if attribute.role == "hit"]
+    assert hits == ["q=log"] * 5
 
 
 def test_no_golden_screen_is_left_over() -> None:

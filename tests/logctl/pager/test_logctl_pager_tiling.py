@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,8 +82,8 @@ def test_whatever_is_put_over_it_a_tiling_says_of_each_seq_what_was_said_last(
             tiling = tiling.without(dropped)
         assert told(tiling) == model
         kinds = [span.kind if isinstance(span, Blank) else None for span in tiling]
-        assert not any(kind is not None and kind is other for kind, other in zip(kinds, kinds[1:], strict=False))
+        assert not any(kind is not None and kind is other for kind, other in pairwise(kinds))
         for at in range(1, tiling.end_seq):
-            span = tiling.at(at)
-            assert span is not None and span.first_seq <= at < span.next_seq
+            found = tiling.at(at)
+            assert found is not None and found.first_seq <= at < found.next_seq
         assert tiling.at(0) is None and tiling.at(tiling.end_seq) is None
