@@ -220,7 +220,7 @@ def several_runs() -> Pager:
     pager.settle()
     pager.daemon.append("build", ["came since"] * 3)
     pager.push()
-    for key in "33dd":
+    for key in "33ddd":
         pager.press(key)
         pager.settle()
     pager.wait(3)
