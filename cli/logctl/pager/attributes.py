@@ -27,7 +27,38 @@ PLAIN: Final = Style()
 
 class Attribute(NamedTuple):
     role: str
+    """One of ROLES; or "run" and a dot and its number, from 1, of which there may be many."""
     style: Style = PLAIN
+
+
+ROLES: Final = (
+    # Of records
+    "text",
+    "time",
+    *("level.trace", "level.debug", "level.info", "level.warn", "level.error", "level.fatal"),
+    "source",
+    "field",
+    "fold",
+    "hit",
+    "more",
+    "run",
+    # Between and beside them
+    "gap",
+    "divider",
+    "current",
+    "new",
+    "mark",
+    "empty",
+    # Of sheets
+    "title",
+    "key",
+    # Of the last row
+    "status",
+    *("status.run", "status.follow", "status.warn", "status.new", "status.filter"),
+    "note",
+    *("prompt", "prompt.text"),
+)
+"""All that a theme gives colours to."""
 
 
 Segment: TypeAlias = tuple[Attribute, str]

@@ -18,18 +18,20 @@ from json import JSONEncoder
 from typing import Any, Final, NamedTuple
 
 from logctl.output import local_time, parse_rows
-from logctl.pager.attributes import PLAIN, Attribute, Segment
+from logctl.pager.attributes import PLAIN, ROLES, Attribute, Segment
 from logctl.pager.cells import Line, chopped, columns_of, line, segments_of, wrapped
 from logctl.pager.highlight import hits
 from logctl.terminal_text import escape_text
 from logd.record import RESERVED_KEYS
 
 LONG_ROW_BYTES: Final = 4096
-"""A record that is longer counts as a long one: few of them are on a screen, if they are wrapped."""
+"""A record that is longer counts as a long one: few of them are on a screen if they are wrapped."""
 CACHED_RECORDS: Final = 512
 """Some screens of what was laid out last."""
 CACHED_LONG_RECORDS: Final = 16
-"""The same of long ones, which may be 64 KiB each."""
+"""The same of long ones, which may be 64 KiB each and have hundreds of rows."""
+CACHED_CHOPPED_RECORDS: Final = 160
+"""The same of long ones that are chopped, of which a screen has one in each row."""
 FOLDED_LINES: Final = 3
 """A message of so many lines is folded."""
 LEAST_COLUMNS: Final = 20
@@ -99,8 +101,9 @@ def lay_out(
         opened: whether it is shown with all its lines.
     """
     label = Label(name, role, origin_us if look.times is Times.RELATIVE else 0)
-    rows = _lay_out if len(row) <= LONG_ROW_BYTES else _lay_out_long
-    return rows(row, look, label, opened)
+    if len(row) <= LONG_ROW_BYTES:
+        return _lay_out(row, look, label, opened)
+    return (_lay_out_long if look.wrap else _lay_out_chopped)(row, look, label, opened)
 
 
 def _rows(row: bytes, look: Look, label: Label, opened: bool) -> tuple[Row, ...]:
@@ -134,6 +137,7 @@ def _rows(row: bytes, look: Look, label: Label, opened: bool) -> tuple[Row, ...]
 
 _lay_out = lru_cache(CACHED_RECORDS)(_rows)
 _lay_out_long = lru_cache(CACHED_LONG_RECORDS)(_rows)
+_lay_out_chopped = lru_cache(CACHED_CHOPPED_RECORDS)(_rows)
 
 
 def _head(record: dict[str, Any], look: Look, label: Label) -> list[Segment]:
@@ -145,7 +149,8 @@ def _head(record: dict[str, Any], look: Look, label: Label) -> list[Segment]:
     if stamp := stamp_of(str(record["time"]), look, label.origin_us):
         segments.append((Attribute("time"), f"{stamp} "))
     level = escape_text(str(record.get("level", "")), colour=False)
-    segments.append((Attribute(f"level.{level.lower()}" if level else "text"), f"{level:5} "))
+    role = f"level.{level.lower()}"
+    segments.append((Attribute(role if role in ROLES else "text"), f"{level:5} "))
     if source := escape_text(str(record.get("source", "")), colour=False):
         segments += [(Attribute("source"), f"[{source}]"), (Attribute("text"), " ")]
     return segments
@@ -178,22 +183,23 @@ def _relative(span_us: int) -> str:
 
 def _lines(record: dict[str, Any], look: Look, opened: bool) -> list[tuple[int, Line, int]]:
     """The message's lines that are shown: each one's number, its text, and how many before it are left out."""
-    texts = record["msg"].rstrip("\n").split("\n")
-    fold = len(texts) - 2 if len(texts) >= FOLDED_LINES and not opened else 0
-    fields = fields_of(record)
-    lines = []
+    message: str = record["msg"].rstrip("\n")
+    last = message.count("\n")
+    if last + 1 < FOLDED_LINES or opened:
+        texts = list(enumerate(message.split("\n")))
+    else:
+        texts = [(0, message[: message.index("\n")]), (last, message[message.rindex("\n") + 1 :])]
+    lines: list[tuple[int, Line, int]] = []
     style = PLAIN
-    for number, text in enumerate(texts):
-        if fold and 0 < number <= fold:
-            continue
+    for number, text in texts:
         seen = text if look.wrap else text[: (look.left + look.columns) * _CHOPPED_CHARACTERS]
         segments, style = segments_of(seen, "text", colour=look.colour, style=style)
         if look.pattern:
             segments = _highlighted(segments, look.pattern)
-        folded = fold if fold and number > fold else 0
+        folded = number - len(lines)
         if folded:
             segments.insert(0, (Attribute("fold"), f"⋯ {folded:,} line{'s' * (folded > 1)} ⋯ "))
-        if number == len(texts) - 1 and fields:
+        if number == last and (fields := fields_of(record)):
             segments.append((Attribute("field"), f" {fields}" if text else fields))
         lines.append((number, line(segments), folded))
     return lines

@@ -271,13 +271,13 @@ class State:
         """When a Ticked is wanted next; None for never."""
         times = [self.note.until] if self.note is not None else []
         if isinstance(self.goal, Seek):
-            times.append(max(self.goal.deadline, self.now))
+            times.append(self.goal.deadline)
         if self.resumes_at_bottom and not self.follow:
             times.append(self.acted_at + REST_SECONDS)
         times += [
             max(run.heard_at + SILENT_SECONDS, self.now + 1) for run in self.runs.values() if run.phase is Phase.RUNNING
         ]
-        return min((at for at in times if at >= self.now), default=None)
+        return min((at for at in times if at > self.now), default=None)
 
     @property
     def repaint_seconds(self) -> float:

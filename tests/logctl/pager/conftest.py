@@ -15,7 +15,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     def forget() -> None:
         time.tzset()
-        for cached in (output._local_seconds, layout._lay_out, layout._lay_out_long):
+        for cached in (output._local_seconds, layout._lay_out, layout._lay_out_long, layout._lay_out_chopped):
             cached.cache_clear()
 
     monkeypatch.setenv("TZ", "UTC")

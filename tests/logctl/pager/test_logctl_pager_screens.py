@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pager_bed import FakeDaemon, Pager, attached
 
+from logctl.pager.attributes import ROLES
 from logctl.pager.cells import columns_of
 from logctl.pager.events import (
     Arrived,
@@ -291,6 +293,8 @@ def test_a_screen_is_as_it_was_looked_at(situation: Callable[[], Pager]) -> None
     edge = "+" + "-" * columns + "+\n"
     shown = edge + "".join(f"|{line}{' ' * (columns - columns_of(line))}|\n" for line in pager.lines) + edge
     assert len(pager.lines) == rows
+    roles = {attribute.role for cells in view(pager.state).rows for attribute, _ in cells}
+    assert {role for role in roles if not re.fullmatch("run.[1-9]", role)} <= set(ROLES)
     path = GOLDEN / f"{situation.__name__}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(shown, "utf-8")

@@ -127,6 +127,18 @@ def test_a_note_stands_for_a_while_and_the_newest_wins() -> None:
     assert "[x] Follow" in pager.status
 
 
+def test_it_is_woken_for_what_time_brings_and_never_in_vain() -> None:
+    pager = attached(2000)
+    assert pager.state.wakes_at is None
+    pager.press("g")
+    assert pager.state.wakes_at is not None and pager.state.wakes_at > pager.now
+    for _ in range(20):
+        if (wakes_at := pager.state.wakes_at) is not None:
+            assert wakes_at > pager.now
+            pager.wait(wakes_at - pager.now)
+    assert pager.state.wakes_at is None
+
+
 # The mouse
 
 
