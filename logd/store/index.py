@@ -72,7 +72,7 @@ class Entry(NamedTuple):
     time_us: int
     """When the daemon received it; never less than the entry's before."""
     session_key: int
-    """Which session sent it: see `logd.store.run.session_key`."""
+    """Which session sent it: see `logd.store.batches.session_key`."""
     batch: int
     """The number of the last of the session's batches that are in it."""
     data_crc: int

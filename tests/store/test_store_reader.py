@@ -38,6 +38,7 @@ from logd.record import Rows
 from logd.store import Entry, Extent, Reader, Stored, disk, reader
 from logd.store.index import ENTRY_BYTES, HEADER_BYTES
 from logd.store.segment import compressed_name, index_name, segment_name
+from logd.store.text import FrameCache
 
 
 class Piece(NamedTuple):
@@ -104,7 +105,7 @@ def written_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Piece
                 if piece.compress:
                     compress_all(run)
             folder_fd = os.dup(run._folder_fd)
-            return Written(Reader(folder_fd, run._frames), run.extent, blocks[:whole])
+            return Written(Reader(folder_fd, FrameCache()), run.extent, blocks[:whole])
 
     return write
 
