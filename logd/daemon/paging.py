@@ -97,13 +97,14 @@ class _Scan:
     def pieces(self, seq: int) -> tuple[list[_Piece], int]:
         """What matches from `seq` on, or backward before it, in order; and the seq to go on from."""
         criteria, extent = self._criteria, self._extent
-        wanted = None if criteria.matches_all else self._is_wanted
+        wanted, can_hold = (None, None) if criteria.matches_all else (self._is_wanted, criteria.can_match)
         if not self._backward and self._since_us:
             # Nobody emits what is yet to be: a record's time is no later than when it was received.
             seq = max(seq, self._reader.find_time(extent, self._since_us))
         left_bytes, left_entries = SCAN_BYTES, MAX_ENTRIES
         deadline = time.monotonic() + SCAN_SECONDS
-        for block, following in self._reader.scan(extent, seq, wanted=wanted, backward=self._backward):
+        scan = self._reader.scan(extent, seq, wanted=wanted, can_hold=can_hold, backward=self._backward)
+        for block, following in scan:
             if block is not None:
                 if self._backward and block.time_us < self._since_us:
                     return self._in_order(), extent.first_seq

@@ -92,6 +92,10 @@ class Filter:
             seq, at = selected[-1].next_seq, end
         return selected
 
+    def can_match(self, data: bytes) -> bool:
+        """Whether a record that matches may be in a text, which is found out for less than where it is."""
+        return self._search_any_message is not None or self._search.can_match(data)
+
     def _spans(self, data: bytes) -> Iterable[Span]:
         if self._search_any_message is None:
             return self._search.spans(data)
@@ -199,6 +203,10 @@ class _Search:
         self._exact_for_unescaped = pattern is None or pattern.exact_for_unescaped
         needles = (pattern.needles if pattern else []) or criteria.needles
         self._find_needles = _needle_search(needles) if needles else None
+
+    def can_match(self, data: bytes) -> bool:
+        """Whether one may be in a text; True also where it is sooner to find them than to tell."""
+        return self._rare_needles(data) != []
 
     def spans(self, data: bytes) -> Iterable[Span]:
         """Where they are, in order. Two spans may touch, as lines are found one by one or several at once."""

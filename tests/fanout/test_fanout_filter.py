@@ -66,7 +66,17 @@ def select(made: Filter, rows: Rows) -> list[Rows]:
         with pytest.MonkeyPatch.context() as patch:
             take(made, patch)
             assert made.select(rows) == found
+            assert made.can_match(rows.data) or not found
     return found
+
+
+def test_a_text_that_has_nothing_of_what_matches_is_known() -> None:
+    for take in WAYS[:2]:
+        with pytest.MonkeyPatch.context() as patch:
+            made = Filter(pattern="nowhere")
+            take(made, patch)
+            assert not made.can_match(LEVELS.data)
+    assert Filter(pattern="nowhere", invert=True).can_match(LEVELS.data)
 
 
 def numbers(rows: Rows, **criteria: Any) -> list[int]:
