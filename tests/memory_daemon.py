@@ -11,8 +11,8 @@ from logd.client import Client
 from logd.daemon import paging
 from logd.errors import ConnectionLost
 from logd.protocol import Error, ErrorCode, Message, Read, Reply, Runs
-from logd.record import Rows
-from logd.store import Extent, Reader, Stored
+from logd.record import Rows, Stored
+from logd.store import Extent, Reader
 
 
 class MemoryReader(Reader):

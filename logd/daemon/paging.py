@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from logd.fanout import Filter
 from logd.protocol import Page, Read
-from logd.record import MAX_TIME_US, Rows, severity_from_number
-from logd.store import Entry, Extent, Reader, Stored
+from logd.record import MAX_TIME_US, Rows, Stored, severity_from_number
+from logd.store import Entry, Extent, Reader
 
 PAGE_BYTES = 384 * 1024
 """Of rows that match in a page, but for a single longer one."""

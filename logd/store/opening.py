@@ -39,9 +39,9 @@ def open_extent(folder_fd: int, frames: FrameCache) -> Opened:
     ]
     newest = segments[-1]
     found = find_end(folder_fd, newest) if segment_name(newest) in names else _compressed_end(folder_fd, frames, newest)
-    generation = max(found.header.generation, *(_generation(folder_fd, segment) for segment in segments[-2:]))
+    generation = max(_generation(found.header), *(_generation(_header(folder_fd, each)) for each in segments[-2:]))
     end = found.end
-    extent = Extent(tuple(segments), end.size_bytes, end.entry_count, end.next_seq - 1, generation)
+    extent = Extent(tuple(segments), end.size_bytes, end.entry_count, end.next_seq - 1, *generation)
     return Opened(extent, found, mended)
 
 
@@ -61,14 +61,18 @@ def _mend_index(
     return True
 
 
-def _generation(folder_fd: int, segment: int) -> int:
+def _generation(header: Header | None) -> tuple[int, int]:
+    """A segment's generation, and the first seq of that."""
+    return (header.generation, header.generation_seq) if header is not None else (1, 0)
+
+
+def _header(folder_fd: int, segment: int) -> Header | None:
     fd = open_in(folder_fd, index_name(segment), os.O_RDONLY)
     try:
         with store_errors("read", index_name(segment)):
-            header = Index(fd).header()
+            return Index(fd).header()
     finally:
         os.close(fd)
-    return header.generation if header is not None else 1
 
 
 def _compressed_end(folder_fd: int, frames: FrameCache, segment: int) -> Found:

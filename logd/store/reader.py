@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from logd.errors import StoreError
-from logd.record import Rows, Severity
+from logd.record import ANY_LEVEL, Rows, Stored
 from logd.store.checksum import crc32
 from logd.store.index import Entry, Index, Kind
 from logd.store.segment import index_name, open_in, segment_name, store_errors
@@ -28,7 +28,6 @@ MAX_STRETCH_BYTES = 1024 * 1024
 """Blocks that lie next to each other are looked at together up to so much text, or one that is longer."""
 _MIN_ENTRIES_AT_ONCE, _MAX_ENTRIES_AT_ONCE = 4, 512
 """Most reads end within a block or two; who reads on gets more of the index with each look into it."""
-_ANY_LEVEL = sum(severity.mask_bit for severity in Severity)
 _ALWAYS_US = 2**63
 
 
@@ -44,19 +43,14 @@ class Extent(NamedTuple):
     head: int = 0
     """The newest record's seq, 0 for none."""
     generation: int = 1
+    """Raised where records are gone whose seqs others get, or all of them are: see `generation_seq`."""
+    generation_seq: int = 0
+    """The first seq of this generation: before it are the same records as in the generation before."""
 
     @property
     def first_seq(self) -> int:
         """The oldest record's seq; `head` + 1 where there is none."""
         return self.segments[0] if self.segments else self.head + 1
-
-
-class Stored(NamedTuple):
-    """A block, or the end of it that was asked for."""
-
-    rows: Rows
-    time_us: int
-    """When the daemon received it."""
 
 
 Wanted = Callable[[Entry], bool]
@@ -157,7 +151,7 @@ class OpenSegment:
         length, count = end - offset, next_seq - first_seq
         if first_seq >= self.end_seq or count <= 0 or not 0 <= length <= MAX_MADE_UP_BYTES:
             return None
-        return Entry(offset, length, count, first_seq, time_us, 0, 0, 0, _ANY_LEVEL, Kind.BLOCK, 0, _ALWAYS_US)
+        return Entry(offset, length, count, first_seq, time_us, 0, 0, 0, ANY_LEVEL, Kind.BLOCK, 0, _ALWAYS_US)
 
     def read(self, place: _Place) -> bytes | None:
         """A block's bytes; None where they are damaged."""
@@ -304,7 +298,7 @@ class Reader:
                     rows = rows.up_to(end_seq - 1)
                 if not backward and rows.first_seq < seq:
                     rows = rows.after(seq)
-                block = Stored(rows, entry.time_us)
+                block = Stored(rows, entry.time_us, entry.level_mask)
             yield block, entry.first_seq if backward else min(entry.next_seq, opened.end_seq)
 
     def _read(

@@ -103,6 +103,11 @@ class RunStore:
         """The seq of the next record to be stored; past the extent's head while parts are stored."""
 
     @property
+    def newest_time_us(self) -> int:
+        """When its newest block was received, or is to have been: times never fall from one block to the next."""
+        return self._time_us
+
+    @property
     def torn_bytes(self) -> int:
         """How many bytes that were never acknowledged follow the run's end, until it is written to."""
         return self._found.torn_bytes if self._found is not None else 0
@@ -178,7 +183,9 @@ class RunStore:
         segments = self.extent.segments
         if not segments or segments[-1] != header.first_seq:
             segments = (*segments, header.first_seq)
-        self.extent = Extent(segments, end.size_bytes, end.entry_count, end.next_seq - 1, header.generation)
+        self.extent = Extent(
+            segments, end.size_bytes, end.entry_count, end.next_seq - 1, header.generation, header.generation_seq
+        )
 
     @property
     def _amid_parts(self) -> bool:
@@ -188,10 +195,10 @@ class RunStore:
         """The writer of the segment that the next block belongs in."""
         writer = self._writer or self._reopened_writer()
         if writer is None:
-            return self._begin_segment(self.extent.generation)
+            return self._begin_segment()
         age_seconds = (self._time_us - writer.header.created_us) / 1e6
         due = rotation_due(self._config, size_bytes=writer.end.size_bytes, age_seconds=age_seconds)
-        return self._begin_segment(self.extent.generation) if due and not self._amid_parts else writer
+        return self._begin_segment() if due and not self._amid_parts else writer
 
     def _reopened_writer(self) -> SegmentWriter | None:
         """The newest segment of a run that was opened, made sound; None where there is none to go on with."""
@@ -208,9 +215,12 @@ class RunStore:
         self._found = None
         return self._writer
 
-    def _begin_segment(self, generation: int) -> SegmentWriter:
+    def _begin_segment(self, *, raise_generation: bool = False) -> SegmentWriter:
         """Seal the active segment, and begin the next."""
-        following = SegmentWriter(self._folder_fd, Header(generation, self.next_seq, self._time_us))
+        generation, generation_seq = self.extent.generation, self.extent.generation_seq
+        if raise_generation:
+            generation, generation_seq = generation + 1, self.next_seq
+        following = SegmentWriter(self._folder_fd, Header(generation, self.next_seq, self._time_us, generation_seq))
         if self._writer is not None:
             self._writer.seal(self._time_us)
             if self._config.fsync == "no":
@@ -221,11 +231,11 @@ class RunStore:
         self._writer = following
         return following
 
-    def _follow(self, generation: int) -> None:
-        """Have an empty segment behind what is stored, of that generation."""
+    def _follow(self, *, raise_generation: bool = False) -> None:
+        """Have an empty segment behind what is stored."""
         if self._writer is None:
             self._reopened_writer()
-        following = self._begin_segment(generation)
+        following = self._begin_segment(raise_generation=raise_generation)
         self._extend(following.header, following.end)
 
     def last_batch(self, key: int, begun_us: int | None = None) -> int:
@@ -418,7 +428,7 @@ class RunStore:
         with self._repairing:
             with self._lock:
                 if self.extent.segments[-1:] == (segment,) and not self._amid_parts:
-                    self._follow(self.extent.generation)
+                    self._follow()
                 is_unsynced = any(writer.header.first_seq == segment for writer in self._unsynced)
             if is_unsynced:
                 # Were the disk to fail that later, it would be written again as it was before.
@@ -466,7 +476,7 @@ class RunStore:
             before = self.extent
             if seq > before.head and before.head >= before.first_seq and not self._amid_parts:
                 self._time_us = max(self._time_us, now_us)
-                self._follow(before.generation + 1)
+                self._follow(raise_generation=True)
             segments = self.extent.segments
             dropped = [segment for segment, following in pairwise(segments) if following <= seq]
             gone = 0

@@ -150,8 +150,8 @@ def test_a_subscriber_may_ask_for_slower_and_not_for_faster() -> None:
     assert VIEW.no_faster_than(0.0) == VIEW
 
 
-@pytest.mark.parametrize("values", [(-1, 1), (1, 0.5), (0, math.inf), (0, 1, 0), (0, 1, math.nan)])
-def test_a_pace_that_cannot_be_is_refused(values: tuple[float, ...]) -> None:
+@pytest.mark.parametrize("values", [(-1, 1, 2), (1, 0.5, 2), (0, math.inf, 2), (0, 1, 0), (0, 1, math.nan)])
+def test_a_pace_that_cannot_be_is_refused(values: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match="seconds"):
         Pace(*values)
 

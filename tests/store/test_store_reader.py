@@ -34,8 +34,8 @@ from store_helpers import (
 
 from logd.config import StoreConfig
 from logd.errors import StoreError
-from logd.record import Rows
-from logd.store import Entry, Extent, Reader, Stored, disk, reader
+from logd.record import Rows, Stored
+from logd.store import Entry, Extent, Reader, disk, reader
 from logd.store.index import ENTRY_BYTES, HEADER_BYTES
 from logd.store.segment import compressed_name, index_name, segment_name
 from logd.store.text import FrameCache
@@ -268,7 +268,7 @@ def test_no_more_is_read_than_the_extent_has(tmp_path: Path) -> None:
         append(run, block(3, 2), block(5, pad=5000), block(6))
         assert run.reader.read(extent, 1, 10_000) == Rows(1, 2, rows(1, 2))
         assert run.reader.read(extent, 5, 10_000) == Rows(3, 0, b"")
-        assert run.reader.blocks(extent, 100, 10_000, backward=True)[0] == [Stored(Rows(1, 2, rows(1, 2)), TIME_US)]
+        assert run.reader.blocks(extent, 100, 10_000, backward=True)[0] == [Stored(Rows(1, 2, rows(1, 2)), TIME_US, 1)]
 
 
 def test_what_is_between_the_segments_of_a_time_is_found(tmp_path: Path) -> None:
