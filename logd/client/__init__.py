@@ -7,11 +7,14 @@ if TYPE_CHECKING:
     from logd.client.autostart import connect, start_daemon
     from logd.client.blocking import Client
     from logd.client.emitter import Emitter, Left
+    from logd.client.following import Came, Following
     from logd.client.requests import Piece, list_runs, pieces_of, read_pages, verify_run
 
 __all__ = [
+    "Came",
     "Client",
     "Emitter",
+    "Following",
     "Left",
     "Piece",
     "connect",
@@ -26,6 +29,7 @@ _MODULES = {
     "autostart": ("connect", "start_daemon"),
     "blocking": ("Client",),
     "emitter": ("Emitter", "Left"),
+    "following": ("Came", "Following"),
     "requests": ("Piece", "list_runs", "pieces_of", "read_pages", "verify_run"),
 }
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left, bisect_right
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from logd.fanout import Filter
 from logd.protocol import Page, Read
-from logd.record import MAX_TIME_US, Rows, Stored, severity_from_number
+from logd.record import MAX_TIME_US, Rows, Stored
 from logd.store import Entry, Extent, Reader
 
 PAGE_BYTES = 384 * 1024
@@ -41,13 +41,6 @@ class _Piece(NamedTuple):
     matches: bool = True
 
 
-def filter_of(request: dict[str, Any] | None) -> Filter:
-    """The filter that a request's map stands for. BadFilter where its pattern is none."""
-    criteria = dict(request or {})
-    severity = severity_from_number(criteria.pop("min_severity", 0))
-    return Filter(**criteria, min_severity=severity)
-
-
 def read_page(reader: Reader, extent: Extent, request: Read) -> Page:
     """The page that is asked for. Blocks on the disk, for as long as it takes to look through `SCAN_BYTES`.
 
@@ -55,7 +48,7 @@ def read_page(reader: Reader, extent: Extent, request: Read) -> Page:
         BadFilter: the filter's pattern is none.
         StoreError: the disk says no.
     """
-    criteria = filter_of(request.filter)
+    criteria = Filter.of(request.filter or {})
     seq = _start_seq(reader, extent, request)
     pieces, following = _Scan(reader, extent, request, criteria).pieces(seq)
     if pieces and (request.before or request.after):

@@ -25,7 +25,7 @@ import orjson
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 from logd.fanout.pattern import JSON_CHARACTER, Pattern, compile_re2, json_text
-from logd.record import MAX_TIME_US, Rows, Severity, rfc3339
+from logd.record import MAX_TIME_US, Rows, Severity, rfc3339, severity_from_number
 
 Record = dict[str, Any]
 Span = tuple[int, int]
@@ -77,6 +77,12 @@ class Filter:
         """A block whose level mask shares no bit with this has no record that matches."""
         self.matches_all = self._criteria.hold_for_all and self._pattern is None
         """No criterion is given."""
+
+    @classmethod
+    def of(cls, request: dict[str, Any]) -> Filter:
+        """The filter that a request's map stands for, whose keys are as above; BadFilter where its pattern is none."""
+        severity = severity_from_number(request.get("min_severity", 0))
+        return cls(**{**request, "min_severity": severity})
 
     def select(self, rows: Rows) -> list[Rows]:
         """The records that match, as stretches of consecutive ones, in order, with others between any two of them."""

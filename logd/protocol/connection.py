@@ -28,7 +28,9 @@ from logd.protocol.messages import (
     Emit,
     Error,
     Event,
+    Head,
     Hello,
+    Items,
     Limits,
     Message,
     Open,
@@ -39,9 +41,13 @@ from logd.protocol.messages import (
     Read,
     Remove,
     Reply,
+    Report,
     Runs,
     Stats,
+    Throttle,
     Verify,
+    View,
+    Watch,
     Welcome,
 )
 
@@ -64,8 +70,13 @@ class State(Enum):
     """The daemon has answered; requests may be sent."""
 
 
-_REQUESTS = (Open, Emit, Close, Attach, Detach, Read, Runs, Verify, Clear, Remove, Limits, Stats, Ping)
-_ANSWERS = (Ack, Batch, Event, Page, Progress, Reply, Error, Pong)
+_REQUESTS = (
+    *(Open, Emit, Close),
+    *(Attach, View, Detach, Watch),
+    *(Read, Runs, Stats, Ping),
+    *(Report, Verify, Clear, Remove, Limits, Throttle),
+)
+_ANSWERS = (Ack, Batch, Head, Items, Event, Page, Progress, Reply, Error, Pong)
 
 TRANSITIONS: Final[dict[State, dict[tuple[Role, type[Message]], State]]] = {
     State.START: {(Role.CLIENT, Hello): State.GREETED, (Role.SERVER, Error): State.START},

@@ -571,7 +571,7 @@ BULK = b"a line of a block\n" * 5000
         Emit(1, 7, lines=BULK),
         Emit(1, 7, lines=BULK, time_us=5, severity=9, stream="stderr", cont=True),
         Emit(1, 7, lines=b"rowsZ\0\0\0\0elinesZ" + BULK),
-        Batch(3, first_seq=1, count=5000, head=9, rows=BULK, skipped=2),
+        Batch(3, pieces=[[1, 5000, 7, True]], next_seq=5001, head=9, rows=BULK, skipped=2),
     ],
 )
 def test_a_bulk_is_decoded_as_cbor_has_it(message: Message) -> None:

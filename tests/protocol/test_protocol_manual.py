@@ -15,6 +15,7 @@ import json
 import re
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -26,11 +27,11 @@ from protocol_strategies import connection_in, defaults_of
 from logd.config import Config, ServerConfig
 from logd.daemon.access import Credentials
 from logd.daemon.handlers import manage
-from logd.daemon.handlers.attach import MAX_SUBSCRIPTIONS_OF_PEER
+from logd.daemon.handlers.attach import MAX_SUBSCRIPTIONS_OF_PEER, Watcher
 from logd.daemon.handlers.emit import MAX_SESSIONS_OF_PEER, MAX_STREAMS_OF_SESSION
 from logd.daemon.handlers.inspect import MAX_LISTED, MAX_LISTED_CHARACTERS, runs, stats
 from logd.daemon.server import Server
-from logd.fanout import Subscription
+from logd.fanout import READ_BYTES, Subscription
 from logd.paths import Paths
 from logd.protocol import (
     MAX_FRAME_BYTES,
@@ -62,7 +63,7 @@ from logd.protocol.checks import (
     MAX_SHARED_FIELDS_BYTES,
 )
 from logd.protocol.codec import MAX_DEPTH
-from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
+from logd.record import ANY_LEVEL, MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
 from logd.store.report import Problem, Report
 
 PAGE = Path(__file__).parents[2] / "man" / "logd-protocol.7"
@@ -390,7 +391,12 @@ async def test_the_page_lists_the_keys_of_what_runs_and_stats_are_answered(tmp_p
     server = Server(Config(), Paths.resolve(state_dir=str(tmp_path), socket=str(tmp_path / "socket")))
     asker: Any = Asker(server)
     session = await server.begin_session(asker.credentials, Open(1, "build", "s1", command="x" * 4096))
-    server.subscriptions[Subscription(Attach(2, "build"), session.run, 1, 0)] = asker
+    run, request = session.run, Attach(2, "build")
+    watcher = Watcher(request)
+    read = partial(run.blocks, max_bytes=READ_BYTES, level_mask=ANY_LEVEL)
+    watcher.subscription = Subscription(request, run, read, 1, server.paces.throttler("stream"))
+    asker.watchers = {2: watcher}
+    server.peers.add(asker)
     await runs(asker, Runs(3))
     runs_value = asker.value
     await stats(asker, Stats(4))
