@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from logd import accel
 from logd.protocol import Ping, Pong, Reply, Runs, Stats
 from logd.store import RunFigures, RunRow
 from logd.version import __version__
@@ -95,6 +96,7 @@ async def stats(peer: Peer, request: Stats) -> None:
                     }
                     for subscription, watcher in server.subscriptions.items()
                 ][:MAX_LISTED],
+                "operations": accel.figures(),
             },
         )
     )
