@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from installed import is_installed, needs_re2
 
 import logd.fanout.filter as filter_module
 from logd.errors import BadFilter, UsageError
@@ -173,6 +174,8 @@ FILTERS = st.fixed_dictionaries(
         "until_us": TIMES | st.sampled_from([-(10**20), 10**20]),
     },
 )
+if not is_installed("re2"):
+    FILTERS = FILTERS.map(lambda criteria: {**criteria, "fixed": True, "ignore_case": False})
 
 
 @settings(deadline=None, max_examples=150)
@@ -447,6 +450,7 @@ def test_what_is_no_record_is_survived() -> None:
         ("\udcff", "not UTF-8"),
     ],
 )
+@needs_re2
 def test_what_is_no_pattern_is_refused(pattern: str, reason: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(BadFilter) as refused:
         Filter(pattern=pattern)
