@@ -115,7 +115,7 @@ class Filter:
 
 
 _matching_spans = accel.operation(
-    "filter", reference=Filter._spans_reference, accelerated=Filter._spans, threshold_bytes=256
+    "filter", reference=Filter._spans_reference, accelerated=Filter._spans, threshold_bytes=64
 )
 """The lines of a block that match a filter, as spans, with others between any two of them."""
 

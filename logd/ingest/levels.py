@@ -104,7 +104,12 @@ def _word_search() -> Callable[[bytes], dict[int, Severity]] | None:
         [spelling.encode() for spelling in _SPELLINGS], matchkind=MatchKind.LeftmostFirst
     ).find_matches_as_indexes
     # A word cannot stand within another's match: it would have a letter before it, which the pattern forbids.
-    return lambda lines: _severities_at((start for _, start, _ in find_words(lines)), lines)
+
+    def severities_by_words(lines: bytes) -> dict[int, Severity]:
+        matches = find_words(lines)
+        return _severities_at([start for _, start, _ in matches], lines) if matches else {}
+
+    return severities_by_words
 
 
 severities_in_block = accel.operation(

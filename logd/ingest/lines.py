@@ -4,8 +4,9 @@ The whole block is decoded once; its newlines become 0x7F, which JSON does not e
 and each 0x7F in the result is replaced by the text that closes one record and opens the next. Where levels or times
 differ within the block, the string is split at 0x7F instead, and joined with an opening for each record.
 
-A block that contains 0x7F, is not UTF-8, or has a line over the limit is encoded line by line. The reference does that
-with every block, and with the standard library alone. All ways give the same bytes; a property test holds them to it.
+A block that contains 0x7F, as its labels may, is not UTF-8, or has a line over the limit is encoded line by line. The
+reference does that with every block, and with the standard library alone. All ways give the same bytes; a property test
+holds them to it.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def encode_lines(
 def _encode_piece(
     batches: list[LineBatch], envelope: Envelope, severity: Severity | None, *, cont: bool = False
 ) -> Iterator[Block]:
-    blocks = _encode(sum([len(lines) for _, lines in batches]), batches, envelope, severity, cont)
+    size_bytes = len(batches[0].lines) if len(batches) == 1 else sum([len(lines) for _, lines in batches])
+    blocks = _encode(size_bytes, batches, envelope, severity, cont)
     if blocks is None:
         for half in _halves(batches):
             yield from _encode_piece(half, envelope, severity)
@@ -102,7 +104,7 @@ class _TooManyLines(Exception):
 def _encode_fast(batches: list[LineBatch], envelope: Envelope, severity: Severity | None) -> Block | None:
     """One block of `batches`, or None where its lines need to be looked at each."""
     lines = batches[0].lines if len(batches) == 1 else b"".join([batch.lines for batch in batches])
-    if _SEPARATOR in lines or _has_long_line(lines):
+    if _SEPARATOR in lines or _SEPARATOR in envelope.closing or _has_long_line(lines):
         return None
     try:
         text = str(memoryview(lines)[:-1], "utf-8")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from logd import accel
@@ -38,10 +37,10 @@ def encode_records(records: list[Any], time_us: int, envelope: Envelope) -> Iter
         time_us: the time of records that bring none.
     """
     at_once = MAX_BLOCK_BYTES // len(envelope.closing) + 1  # so that rows are bounded though each has the envelope
+    if len(records) <= at_once:
+        return gather(_encode(len(records) * _RECORD_BYTES, records, time_us, envelope))
     stretches = (records[start : start + at_once] for start in range(0, len(records), at_once))
-    return gather(
-        chain.from_iterable(_encode(len(each) * _RECORD_BYTES, each, time_us, envelope) for each in stretches)
-    )
+    return gather(row for each in stretches for row in _encode(len(each) * _RECORD_BYTES, each, time_us, envelope))
 
 
 def _encode_reference(records: list[Any], time_us: int, envelope: Envelope) -> list[Row]:
@@ -54,7 +53,7 @@ def _by_orjson() -> Callable[[list[Any], int, Envelope], list[Row]] | None:
         return None
 
     def to_json_sooner(value: dict[str, Any]) -> bytes:
-        if _WRITTEN_ALIKE.issuperset(map(type, value.values())) or _is_written_alike(value):
+        if _are_written_alike(value.values()):
             try:
                 return dumps(value, default=json_default)
             except TypeError:  # integers past 64 bits
@@ -95,16 +94,16 @@ def _in_order(labels: dict[str, Any]) -> dict[str, Any]:
     return {key: labels[key] for key in RESERVED_KEYS if key in labels}
 
 
-_WRITTEN_ALIKE = {str, bytes, int, bool, type(None)}
-
-
-def _is_written_alike(value: Any) -> bool:
-    """Whether all JSON libraries write a value alike; numbers with an exponent have several forms."""
-    if type(value) is float:
-        return value == 0 or 1e-4 <= abs(value) < 1e16
-    if type(value) is dict:
-        return all(map(_is_written_alike, value.values()))
-    return type(value) is not list or all(map(_is_written_alike, value))
+def _are_written_alike(values: Iterable[Any]) -> bool:
+    """Whether all JSON libraries write the values alike; numbers with an exponent have several forms."""
+    for value in values:
+        kind = type(value)
+        if kind is float:
+            if not (1e-4 <= value < 1e16 or -1e16 < value <= -1e-4 or value == 0):
+                return False
+        elif (kind is dict or kind is list) and not _are_written_alike(value.values() if kind is dict else value):
+            return False
+    return True
 
 
 _encode = accel.operation(

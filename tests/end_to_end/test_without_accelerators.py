@@ -108,15 +108,14 @@ def test_status_says_what_there_is(way: Bed) -> None:
     assert all(f" {name} " in text for name in operations)
 
 
-LONG = "BlockSize or become_the_rows or come_back or full_frame"
-"""Tests that take long, and have little to do with it."""
+OPTIONS = ["-qx", "-p", "no:cacheprovider", "-k", "not (BlockSize or become_the_rows or come_back or full_frame)"]
+"""Without tests that take long and have little to do with it."""
 
 
 def test_what_is_accelerated_passes_its_tests_without_them() -> None:
     path = os.pathsep.join(sys.path)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", f"not ({LONG})"]
-        + ["tests/ingest", "tests/fanout/test_fanout_filter.py"],
+        [sys.executable, "-m", "pytest", *OPTIONS, "tests/ingest", "tests/fanout/test_fanout_filter.py"],
         cwd=ROOT,
         env={**hiding(ACCELERATORS, {**os.environ, "PYTHONPATH": path}), "LOGD_ACCEL": "off"},
         capture_output=True,
