@@ -1,6 +1,6 @@
 """Hot operations, each in two forms that give the same: a reference, of the standard library alone, and a faster one.
 
-    spans = operation("filter", reference=by_parsing, accelerated=by_re2, threshold_bytes=256)
+    spans = operation("filter", reference=by_parsing, accelerated=by_re2, threshold_bytes=64)
     found = spans(len(data), data)
 
 LOGD_ACCEL says which form a call takes:
@@ -28,7 +28,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from itertools import pairwise
 from operator import itemgetter
 from time import perf_counter
 from typing import Any, Final, Generic, Literal, TypeVar, TypeVarTuple
@@ -63,6 +62,8 @@ _WEIGHT = 0.25
 """How much the last measurement counts in the speed-up that is shown."""
 
 _ERROR_CHARACTERS = 200
+
+_INTERRUPTS = (KeyboardInterrupt, SystemExit)
 
 
 class Operation(Generic[*Ts, R]):
@@ -111,14 +112,14 @@ class Operation(Generic[*Ts, R]):
             return self._reference(*args)
         try:
             result = self._accelerated(*args)
-            if measure:
-                self._measure(size_bytes, *args)
+        except _INTERRUPTS:
+            raise
         except BaseException as error:  # a library in Rust that panics raises no Exception
-            if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                raise
             return self._fall_back(error, *args)
         self.accelerated_calls += 1
         self._backoff_seconds = FIRST_BACKOFF_SECONDS
+        if measure:
+            self._measure(size_bytes, *args)
         return result
 
     def figures(self) -> dict[str, Any]:
@@ -139,12 +140,18 @@ class Operation(Generic[*Ts, R]):
 
     def _measure(self, size_bytes: int, *args: *Ts) -> None:
         """Time both forms. What they import and remember is there by now, from the call itself."""
-        times = [self._clock()]
-        for form in (self._accelerated, self._reference, self._accelerated):
-            form(*args)
-            times.append(self._clock())
-        first, reference, second = (after - before for before, after in pairwise(times))
-        self._measure_at = times[-1] + (times[-1] - times[0]) / MEASURING_SHARE
+        started = self._clock()
+        try:
+            first, reference, second = (
+                self._time(form, *args) for form in (self._accelerated, self._reference, self._accelerated)
+            )
+        except _INTERRUPTS:
+            raise
+        except BaseException:  # the caller's result is there already
+            return
+        finally:
+            ended = self._clock()
+            self._measure_at = ended + (ended - started) / MEASURING_SHARE
         # The shorter of two: what else runs on the machine shows more in what is short.
         speed_up = reference / max(min(first, second), 1e-9)
         self.speed_up = speed_up if self.speed_up is None else self.speed_up ** (1 - _WEIGHT) * speed_up**_WEIGHT
@@ -154,6 +161,11 @@ class Operation(Generic[*Ts, R]):
                 self.threshold_bytes = max(self.threshold_bytes // 2, MIN_THRESHOLD_BYTES)
         elif speed_up < RAISE_UNDER:
             self.threshold_bytes = min(self.threshold_bytes * 2, MAX_THRESHOLD_BYTES)
+
+    def _time(self, form: Callable[[*Ts], R], *args: *Ts) -> float:
+        started = self._clock()
+        form(*args)
+        return self._clock() - started
 
     def _fall_back(self, error: BaseException, *args: *Ts) -> R:
         """The reference's result, or what it raises; set the accelerated form aside where that is at fault."""

@@ -286,6 +286,17 @@ def test_a_form_that_fails_while_it_is_measured_costs_no_result() -> None:
     assert double.call(10) == ["accelerated", "reference"]
 
 
+@pytest.mark.parametrize("error", [ValueError(), MemoryError()])
+def test_a_reference_that_fails_while_it_is_measured_costs_nothing(error: Exception) -> None:
+    double = Double()
+    double.now += 1e6
+    double.reference_error = error
+    assert double.call(2048) == ["accelerated", "accelerated", "reference"]
+    assert double.call(2048) == ["accelerated"]
+    figures = double.operation.figures()
+    assert (figures["failures"], figures["speed_up"]) == (0, None)
+
+
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(0, 100), st.sampled_from([None, ValueError(), Panic()]))))
 def test_calls_are_counted_by_the_form_that_gave_the_result(
     calls: list[tuple[int, float, BaseException | None]],

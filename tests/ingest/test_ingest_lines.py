@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import math
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from logd.ingest import MAX_BLOCK_BYTES, Block, Envelope, LineBatch, encode_lines
+import logd.ingest.lines as lines_module
+from logd.ingest import MAX_BLOCK_BYTES, Block, Envelope, LineBatch, encode_lines, levels
 from logd.ingest.levels import severity_of_line
 from logd.ingest.lines import MAX_PIECE_BYTES, _encode_accelerated, _encode_fast, _encode_reference
 from logd.record import MAX_TEXT_BYTES, MAX_TIME_US, RESERVED_KEYS, Severity
@@ -222,6 +224,20 @@ class TestAnyBytes:
         plain = plain and b"\x7f" not in envelope.closing
         fast = _encode_fast(batches, envelope, severity)
         assert (fast is not None) == (plain and max(map(len, lines.split(b"\n"))) <= MAX_TEXT_BYTES)
+
+
+def test_a_form_that_fails_costs_no_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does one within it."""
+    batches = [LineBatch(TIME_US, b"ERROR a\nb\xff\n" * 100)]
+    stored = list(encode_lines(batches, Envelope(), None))
+
+    def fail(*_: object) -> Any:
+        raise ValueError
+
+    for operation in (levels.severities_in_block, lines_module._encode):
+        monkeypatch.setattr(operation, "_accelerated", fail)
+        assert list(encode_lines(batches, Envelope(), None)) == stored
+        monkeypatch.setattr(operation, "_set_aside_until", -math.inf)
 
 
 @pytest.mark.parametrize("form", [_encode_accelerated, _encode_reference])
