@@ -73,6 +73,7 @@ class Operation(Generic[*Ts, R]):
         reference: the form that is always right.
         accelerated: the form that gives the same sooner; None where a package that it needs is not installed.
         threshold_bytes: the size from which on it does; where this begins, in `auto`.
+        measured: whether the threshold follows what is measured; not where the reference does less, and says less.
         clock: seconds that never go back.
     """
 
@@ -84,6 +85,7 @@ class Operation(Generic[*Ts, R]):
         accelerated: Callable[[*Ts], R] | None,
         threshold_bytes: int,
         mode: Mode,
+        measured: bool = True,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self.name = name
@@ -102,7 +104,8 @@ class Operation(Generic[*Ts, R]):
         # A form that is never to be taken is set aside for ever: so a call has to look at two times alone.
         usable = self.installed and mode != "off"
         self._set_aside_until = -math.inf if usable else math.inf
-        self._measure_at = clock() + FIRST_MEASUREMENT_SECONDS if usable and mode == "auto" else math.inf
+        measured = measured and usable and mode == "auto"
+        self._measure_at = clock() + FIRST_MEASUREMENT_SECONDS if measured else math.inf
 
     def __call__(self, size_bytes: int, /, *args: *Ts) -> R:
         now = self._clock()
@@ -196,14 +199,26 @@ _operations: list[Operation[*tuple[Any, ...], Any]] = []
 
 
 def operation(
-    name: str, *, reference: Callable[[*Ts], R], accelerated: Callable[[*Ts], R] | None, threshold_bytes: int
+    name: str,
+    *,
+    reference: Callable[[*Ts], R],
+    accelerated: Callable[[*Ts], R] | None,
+    threshold_bytes: int,
+    measured: bool = True,
 ) -> Operation[*Ts, R]:
     """An operation of this process, in the mode that the environment names; `figures` has it.
 
     Raises:
         UsageError: it names none.
     """
-    made = Operation(name, reference=reference, accelerated=accelerated, threshold_bytes=threshold_bytes, mode=mode())
+    made = Operation(
+        name,
+        reference=reference,
+        accelerated=accelerated,
+        threshold_bytes=threshold_bytes,
+        mode=mode(),
+        measured=measured,
+    )
     _operations.append(made)
     return made
 

@@ -34,7 +34,9 @@ class Panic(BaseException):
 class Double:
     """An operation that doubles a number, in two forms that take the time they are told to, and say who was called."""
 
-    def __init__(self, mode: Mode = "auto", *, threshold_bytes: int = 1024, installed: bool = True) -> None:
+    def __init__(
+        self, mode: Mode = "auto", *, threshold_bytes: int = 1024, installed: bool = True, measured: bool = True
+    ) -> None:
         self.now = 1000.0
         self.called: list[str] = []
         self.speed_up = 2.0
@@ -46,6 +48,7 @@ class Double:
             accelerated=self._accelerated if installed else None,
             threshold_bytes=threshold_bytes,
             mode=mode,
+            measured=measured,
             clock=lambda: self.now,
         )
 
@@ -183,6 +186,16 @@ def test_a_short_command_is_not_measured() -> None:
     double.now += FIRST_MEASUREMENT_SECONDS / 2
     assert double.call(4096) == ["accelerated"]
     assert double.operation.figures()["speed_up"] is None
+
+
+def test_what_is_not_to_be_measured_is_not() -> None:
+    double = Double(measured=False)
+    double.now += 1e6
+    assert [double.call(1023), double.call(1024)] == [["reference"], ["accelerated"]]
+    double.error = ValueError()
+    assert double.call(1024) == ["accelerated", "reference"]
+    double.now += 1e6
+    assert double.call(1024) == ["accelerated", "reference"]
 
 
 def test_the_speed_up_that_is_shown_follows_what_is_measured() -> None:
@@ -327,7 +340,7 @@ def in_a_process(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_daemon_has_these_operations() -> None:
     done = in_a_process("import logd.daemon.server, logd.accel; print([x['name'] for x in logd.accel.figures()])")
-    assert done.stdout == "['filter', 'levels', 'lines', 'records']\n"
+    assert done.stdout == "['filter', 'levels', 'lines', 'records', 'sift']\n"
 
 
 @pytest.mark.parametrize(("value", "mode"), [("", "auto"), *((mode, mode) for mode in accel.MODES)])

@@ -22,7 +22,7 @@ from logd.config import StoreConfig
 from logd.daemon.housekeeping import Housekeeper
 from logd.daemon.meter import RateMeter
 from logd.daemon.run import LiveRun, Session
-from logd.daemon.sync import Syncer
+from logd.daemon.sync import Syncer, sync_run
 from logd.errors import StoreError
 from logd.ingest import MAX_BLOCK_BYTES, Block, Envelope, LineBatch, encode_lines, encode_records
 from logd.protocol import Emit
@@ -112,9 +112,7 @@ class _Work:
         try:
             self._store()
             if self.sync_always or any(group.session.opened.sync for group in self.groups):
-                sync_failure = self.run.store.sync()
-                if sync_failure is not None:
-                    log.error("run %s: %s; it is in new files", self.run.name, sync_failure.message)
+                sync_run(self.run)
         except StoreError as error:
             self.error = error
         else:
@@ -126,6 +124,8 @@ class _Work:
             self._fill()
             if not self._unstored:
                 return
+            if self.run.store.awaits_sync:
+                sync_run(self.run)
             first_seq = self.run.store.next_seq
             count = self.run.store.append(self._unstored, now_us())
             for append in self._unstored[:count]:

@@ -92,6 +92,16 @@ class Filter:
             seq, at = selected[-1].next_seq, end
         return selected
 
+    def can_match(self, data: bytes) -> bool:
+        """Whether a record that matches may be in a text, which is found out for less than where it is."""
+        return _can_match(len(data), self, data)
+
+    def _can_match_by_search(self, data: bytes) -> bool:
+        return self._search_any_message is not None or self._search.can_match(data)
+
+    def _can_match_reference(self, data: bytes) -> bool:
+        return True
+
     def _spans(self, data: bytes) -> list[Span]:
         found = self._search.spans(data)
         if self._search_any_message is not None:
@@ -118,6 +128,15 @@ _matching_spans = accel.operation(
     "filter", reference=Filter._spans_reference, accelerated=Filter._spans, threshold_bytes=64
 )
 """The lines of a block that match a filter, as spans, with others between any two of them."""
+
+_can_match = accel.operation(
+    "sift",
+    reference=Filter._can_match_reference,
+    accelerated=Filter._can_match_by_search,
+    threshold_bytes=0,
+    measured=False,
+)
+"""Whether a text is worth looking at. Of every one, says the reference: to know would take it as long as to look."""
 
 
 class _Criteria:
@@ -205,6 +224,10 @@ class _Search:
         self._exact_for_unescaped = pattern is None or pattern.exact_for_unescaped
         needles = (pattern.needles if pattern else []) or criteria.needles
         self._find_needles = _needle_search(needles) if needles else None
+
+    def can_match(self, data: bytes) -> bool:
+        """Whether one may be in a text; True also where it is sooner to find them than to tell."""
+        return self._rare_needles(data) != []
 
     def spans(self, data: bytes) -> Iterable[Span]:
         """Where they are, in order. Two spans may touch, as lines are found one by one or several at once."""

@@ -23,8 +23,8 @@ from logd.ingest import Envelope, LineBatch
 from logd.protocol import Clear, Open, Remove
 from logd.record import Severity
 from logd.store import disk
+from logd.store.batches import _REMEMBERED_SEGMENTS
 from logd.store.index import HEADER_BYTES
-from logd.store.run import _REMEMBERED_SEGMENTS
 from logd.store.segment import index_name
 
 

@@ -101,9 +101,9 @@ def test_status_says_what_there_is(way: Bed) -> None:
     hidden = way.environ.get("LOGD_TEST_WITHOUT", "").split(",")
     assert operations["records"]["installed"] == ("orjson" not in hidden)
     assert operations["levels"]["installed"] == ("ahocorasick_rs" not in hidden)
-    assert [each["failures"] for each in operations.values()] == [0] * 4
+    assert not any(each["failures"] for each in operations.values())
     if way.environ["LOGD_ACCEL"] == "off":
-        assert [each["accelerated_calls"] for each in operations.values()] == [0] * 4
+        assert not any(each["accelerated_calls"] for each in operations.values())
     text = way.run("logd", "status").stdout.decode()
     assert all(f" {name} " in text for name in operations)
 

@@ -70,7 +70,17 @@ def select(made: Filter, rows: Rows) -> list[Rows]:
             patch.setattr(filter_module, "_matching_spans", lambda size_bytes, made, data: made._spans(data))
             take(made, patch)
             assert made.select(rows) == found
+            assert made._can_match_by_search(rows.data) or not found
     return found
+
+
+def test_a_text_that_has_nothing_of_what_matches_is_known() -> None:
+    for take in WAYS[:2]:
+        with pytest.MonkeyPatch.context() as patch:
+            made = Filter(pattern="nowhere")
+            take(made, patch)
+            assert not made._can_match_by_search(LEVELS.data)
+    assert Filter(pattern="nowhere", invert=True)._can_match_by_search(LEVELS.data)
 
 
 def numbers(rows: Rows, **criteria: Any) -> list[int]:
