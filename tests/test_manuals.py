@@ -24,7 +24,7 @@ import pytest
 
 import logctl.main
 import logd.main
-from logd import console, errors, paths
+from logd import accel, console, errors, paths
 from logd.client import jsonlines
 from logd.config import Config, parse_config
 from logd.errors import ConfigError
@@ -174,6 +174,7 @@ def test_a_page_has_every_variable_that_is_read(page: str) -> None:
     headings = items(section(page, "ENVIRONMENT"))
     listed = {name for heading in headings for name in heading.removeprefix("Ev ").split(" , ")}
     read = {value for name, value in vars(paths).items() if name.endswith("_VARIABLE")}
+    read |= {accel.MODE_VARIABLE}
     read |= {"XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME"}  # by platformdirs
     if page == "logctl.1":
         read |= set(re.findall(r'environ\.get\("(\w+)"\)', (ROOT / "cli/logctl/output.py").read_text("utf-8")))

@@ -24,6 +24,7 @@ import pytest
 import trio
 from protocol_strategies import connection_in, defaults_of
 
+from logd.accel import MODES
 from logd.config import Config, ServerConfig
 from logd.daemon.access import Credentials
 from logd.daemon.handlers import manage
@@ -257,7 +258,7 @@ def test_the_page_says_how_deep_fields_are() -> None:
 
 def test_the_page_says_what_stats_leaves_out() -> None:
     text = section("REPLY VALUES")
-    assert re.findall(r"at most (\d+) in each\.", text) == [str(MAX_LISTED)]
+    assert re.findall(r"at most (\d+) in each[.;]", text) == [str(MAX_LISTED)]
     assert re.findall(r"its first (\d+) characters\.", text) == [str(MAX_LISTED_CHARACTERS)]
 
 
@@ -271,7 +272,7 @@ def test_the_page_names_no_code_that_does_not_exist() -> None:
     """`Cm` marks codes, and other words of the protocol; what of them looks like a code is one."""
     values = {word for keys in LISTED.values() for kind, _ in keys.values() for word in re.findall(r"\w+", kind)}
     named = set(re.findall(r"(?:^\.| )Cm (\S+)", SOURCE, flags=re.M))
-    assert named - values - {"running", "unreadable", "stdout", "stderr"} <= set(ErrorCode)
+    assert named - values - {"running", "unreadable", "stdout", "stderr", *MODES} <= set(ErrorCode)
 
 
 def test_the_page_names_the_version() -> None:
@@ -410,7 +411,7 @@ async def test_the_page_lists_the_keys_of_what_runs_and_stats_are_answered(tmp_p
     listed = listed_values()
     assert set(marked(listed["runs"])) == {*runs_value, *runs_value["runs"][0], "after"}
     assert set(marked(listed["stats"])) == set(stats_value)
-    for name in ("sessions", "subscriptions"):
+    for name in ("sessions", "subscriptions", "operations"):
         assert listed_table(name) == list(stats_value[name][0])
     assert stats_value["sessions"][0]["command"] == "x" * MAX_LISTED_CHARACTERS
 

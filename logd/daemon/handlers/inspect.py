@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from logd import accel
 from logd.fanout import Subscription
 from logd.protocol import Ping, Pong, Reply, Runs, Stats
 from logd.store import RunFigures, RunRow
@@ -89,6 +90,7 @@ async def stats(peer: Peer, request: Stats) -> None:
                     for watcher in watching.watchers.values()
                     if (subscription := watcher.subscription) is not None
                 ][:MAX_LISTED],
+                "operations": accel.figures(),
             },
         )
     )
