@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RECEIVE_BYTES = 1024 * 1024
+RECEIVE_BYTES = 256 * 1024
+BULK_BYTES = 32 * 1024
+"""A block's bytes are sent by themselves where they are so long: that costs less than to copy them."""
 DRAIN_SECONDS = 0.05
 """A stopping daemon takes in what a peer has sent until nothing has come for so long."""
 FAREWELL_SECONDS = 1.0
@@ -91,7 +93,12 @@ class Peer:
         """Send a message, when those before it are gone."""
         async with self._sending:
             with trio.CancelScope(deadline=trio.current_time() + self.server.config.server.send_seconds) as scope:
-                await self._stream.send_all(self._connection.send(message))
+                first, bulk = self._connection.send_parts(message)
+                if len(bulk) < BULK_BYTES:
+                    first, bulk = first + bulk, b""
+                await self._stream.send_all(first)
+                if bulk:
+                    await self._stream.send_all(bulk)
             if scope.cancelled_caught:
                 log.warning(
                     "pid %d has taken nothing for %g seconds, and is hung up on",

@@ -44,6 +44,8 @@ class LiveRun:
     def __init__(self, name: str, store: RunStore, shelf: Shelf) -> None:
         self.name = name
         self.store = store
+        self.head = store.extent.head
+        """The newest record that subscribers may be sent: the store has more while a commit is under way."""
         self.users = 0
         self.sessions: dict[int, Session] = {}
         self.opening = 0
@@ -74,11 +76,6 @@ class LiveRun:
         return self.store.extent.first_seq
 
     @property
-    def head(self) -> int:
-        """The newest stored record's seq."""
-        return self.store.extent.head
-
-    @property
     def running(self) -> bool:
         return bool(self.sessions or self.opening)
 
@@ -95,6 +92,7 @@ class LiveRun:
         """Tell subscribers of blocks that were stored; the newest of them, at least, are given."""
         for block in stored:
             self._recent.add(block)
+        self.head = self.store.extent.head
         self._moved.set()
         self._moved = trio.Event()
 

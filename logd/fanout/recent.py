@@ -14,6 +14,8 @@ RECENT_BYTES = 1024 * 1024
 """For each run in use. The oldest blocks go."""
 MAX_RECENT_BYTES = 32 * 1024 * 1024
 """For all runs together. The oldest go of the run that was written longest ago."""
+_BLOCK_BYTES = 256
+"""What a block takes beside its text: most are a line each, of a job that says something now and then."""
 
 
 class Shelf:
@@ -30,10 +32,10 @@ class Shelf:
         if added_bytes > 0:
             self._runs[run] = None
             self._runs.move_to_end(run)
+            while self.size_bytes > self._max_bytes and len(self._runs) > 1:
+                next(iter(self._runs)).drop_oldest()
         elif not run.size_bytes:
             self._runs.pop(run, None)
-        while self.size_bytes > self._max_bytes and len(self._runs) > 1:
-            next(iter(self._runs)).drop_oldest()
 
 
 class RecentBlocks:
@@ -43,21 +45,24 @@ class RecentBlocks:
         self.size_bytes = 0
         self._shelf = shelf
         self._blocks: deque[Stored] = deque()
+        self._cut: tuple[Stored, Stored] | None = None
+        """The block that was begun amid last, and what of it was read: other subscribers want the same."""
 
     def add(self, block: Stored) -> None:
         """Keep a block that follows those before it, which go where it does not."""
         if self._blocks and self._blocks[-1].rows.next_seq != block.rows.first_seq:
             self.clear()
         self._blocks.append(block)
-        self._note(len(block.rows.data))
+        self._note(_size_bytes(block))
         while self.size_bytes > RECENT_BYTES and len(self._blocks) > 1:
             self.drop_oldest()
 
     def drop_oldest(self) -> None:
-        self._note(-len(self._blocks.popleft().rows.data))
+        self._note(-_size_bytes(self._blocks.popleft()))
 
     def clear(self) -> None:
         self._blocks.clear()
+        self._cut = None
         self._note(-self.size_bytes)
 
     def _note(self, added_bytes: int) -> None:
@@ -82,12 +87,21 @@ class RecentBlocks:
         room_bytes = max_bytes
         for block in reversed(found):
             if block.level_mask & level_mask:
-                rows = block.rows if block.rows.first_seq >= seq else block.rows.after(seq)
-                if taken and len(rows.data) > room_bytes:
+                wanted = block if block.rows.first_seq >= seq else self._from(block, seq)
+                if taken and len(wanted.rows.data) > room_bytes:
                     break
-                taken.append(block._replace(rows=rows.within(max_bytes)))
-                room_bytes -= len(rows.data)
+                taken.append(wanted._replace(rows=wanted.rows.within(max_bytes)))
+                room_bytes -= len(wanted.rows.data)
                 if room_bytes < 0:
                     return taken, taken[-1].rows.next_seq
             seq = block.rows.next_seq
         return taken, seq
+
+    def _from(self, block: Stored, seq: int) -> Stored:
+        if self._cut is None or self._cut[0] is not block or self._cut[1].rows.first_seq != seq:
+            self._cut = block, block._replace(rows=block.rows.after(seq))
+        return self._cut[1]
+
+
+def _size_bytes(block: Stored) -> int:
+    return len(block.rows.data) + _BLOCK_BYTES

@@ -17,7 +17,7 @@ from typing import Final
 from logd.errors import LocalProtocolError, RemoteProtocolError
 from logd.protocol.codec import Decoder, encode_parts
 from logd.protocol.codes import ErrorCode
-from logd.protocol.framing import FrameReader, frame
+from logd.protocol.framing import FrameReader, frame_parts
 from logd.protocol.messages import (
     Ack,
     Attach,
@@ -124,15 +124,19 @@ class Connection:
             LocalProtocolError: the message is not ours to send in this state, cannot be encoded, or is too large for a
                 frame. The state is then what it was.
         """
+        return b"".join(self.send_parts(message))
+
+    def send_parts(self, message: Message) -> tuple[bytes, bytes]:
+        """The same in two parts. Of a message with a block's bytes the second is these, which so are not copied."""
         following = self._may_send.get(type(message))
         if following is None:
             raise LocalProtocolError(
                 ErrorCode.BAD_STATE, f"{self.role.name.lower()} cannot send {message.t} in {self.state.name}"
             )
-        data = frame(*encode_parts(message))
+        parts = frame_parts(*encode_parts(message))
         if following is not self.state:
             self._enter(following)
-        return data
+        return parts
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the peer, as many or few as came."""

@@ -19,6 +19,7 @@ from logd.protocol.checks import (
     MAX_ID,
     MAX_PAGE_RECORDS,
     MAX_PATTERN_CHARACTERS,
+    MAX_WINDOW_RECORDS,
     RUN,
     SEQ,
     TIME_US,
@@ -224,7 +225,7 @@ class Close(Message):
     last=optional(integer(0, MAX_ID)),
     from_seq=optional(integer(1, MAX_ID)),
     generation=optional(integer(0, MAX_ID)),
-    window=integer(1, 100_000),
+    window=integer(1, MAX_WINDOW_RECORDS),
     filter=optional(is_filter),
     wait=is_flag,
     follow=is_flag,
@@ -249,7 +250,7 @@ class Attach(Message):
     last: int | None = None
     from_seq: int | None = None
     generation: int | None = None
-    window: int = 1000
+    window: int = 500
     filter: dict[str, Any] | None = None
     wait: bool = False
     follow: bool = True
@@ -258,7 +259,7 @@ class Attach(Message):
     interval_ms: int = 0
 
 
-@_message("view", id=ID, sub=ID, paused=is_flag, window=optional(integer(1, 100_000)))
+@_message("view", id=ID, sub=ID, paused=is_flag, window=optional(integer(1, MAX_WINDOW_RECORDS)))
 class View(Message):
     """Pause a subscription, or have it go on: a view at the run's head, a stream where it was.
 

@@ -17,6 +17,7 @@ from protocol_strategies import KEYS, SAMPLES, messages, messages_of, nested, sa
 from logd.errors import LocalProtocolError, RemoteProtocolError
 from logd.protocol import (
     MAX_FRAME_BYTES,
+    MAX_ITEMS_IN_FRAME,
     MAX_LINES_BYTES,
     MESSAGE_TYPES,
     Batch,
@@ -24,14 +25,20 @@ from logd.protocol import (
     Error,
     ErrorCode,
     Hello,
+    Items,
     Message,
     Open,
     Ping,
     Reply,
+    Report,
 )
 from logd.protocol.checks import (
     MAX_FIELD_DEPTH,
     MAX_ID,
+    MAX_ITEM_BYTES,
+    MAX_ITEM_NAMES,
+    MAX_KEY_BYTES,
+    is_items,
 )
 from logd.protocol.codec import MAX_DEPTH, Decoder, encode
 from logd.record import MAX_LABEL_BYTES, MAX_TIME_US
@@ -560,6 +567,19 @@ def test_what_cannot_be_encoded_is_ours_to_avoid() -> None:
     with pytest.raises(LocalProtocolError, match="emit cannot be encoded") as caught:
         encode(emit)
     assert caught.value.code == ErrorCode.BAD_MESSAGE
+
+
+def test_the_largest_items_fit_a_frame() -> None:
+    """Also where their values are longer in CBOR than as text."""
+    names = [f"{number:{MAX_ITEM_BYTES // MAX_ITEM_NAMES - 3}}" for number in range(MAX_ITEM_NAMES)]
+    item = dict.fromkeys(names, 0.5)
+    items = {f"{number:{MAX_KEY_BYTES}}": item for number in range(MAX_ITEMS_IN_FRAME)}
+    assert is_items(items)
+    assert not is_items({"key": {name + "x": value for name, value in item.items()}})
+    for message in (Items(2, items=items, whole=True, more=True), Report(5, "build", items)):
+        payload = encode(message)
+        assert len(payload) <= MAX_FRAME_BYTES
+        assert Decoder().decode(payload) == message
 
 
 BULK = b"a line of a block\n" * 5000

@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -24,7 +24,13 @@ from logd.client import Client, Following, connect, pieces_of
 from logd.errors import Refused
 from logd.paths import Paths
 from logd.protocol import Batch, Event
+from logd.protocol.checks import (
+    MAX_WINDOW_RECORDS,
+)
 from logd.record import check_run_name
+
+WINDOW_RECORDS: Final = 500
+"""What a screen is shown of more that comes at once: its scrollback holds about that."""
 
 
 class _LineCount(click.ParamType[int | str]):
@@ -87,9 +93,16 @@ def command(
     for name in names:
         if not is_pattern(name):
             check_run_name(name)
-    attach = {"wait": wait and follow, "follow": follow, "filter": criteria}
-    attaching = _Attaching(paths, names, format, attach)
-    return attaching.run(None if last == "all" else int(last))
+    newest = None if last == "all" else int(last)
+    attach = {"wait": wait and follow, "follow": follow, "filter": criteria, **_mode(newest, follow=follow)}
+    return _Attaching(paths, names, format, attach).run(newest)
+
+
+def _mode(newest: int | None, *, follow: bool) -> dict[str, Any]:
+    """A screen is shown the newest of a flood, which nobody could read; a pipe is given all of it."""
+    if not sys.stdout.isatty() or not follow or newest is None or newest > MAX_WINDOW_RECORDS:
+        return {"mode": "stream"}
+    return {"mode": "view", "window": max(newest, WINDOW_RECORDS)}
 
 
 class _Attaching:

@@ -143,7 +143,7 @@ def _start_seq(run: LiveRun, request: Attach) -> int:
         if request.generation is not None and request.generation != extent.generation:
             seq = min(seq, max(extent.generation_seq, 1))
         # Where the run begins later by now, the subscription tells of the gap.
-        return min(seq, extent.head + 1)
+        return min(seq, run.head + 1)
     if request.last is not None:
         return max(run.head - request.last + 1, run.first_seq)
     return run.first_seq

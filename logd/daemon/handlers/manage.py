@@ -29,7 +29,7 @@ async def clear(peer: Peer, request: Clear) -> None:
         count = await trio.to_thread.run_sync(lambda: run.store.drop_before(run.store.extent.head + 1, now_us()))
         run.turn()
         log.info("run %s: %d records cleared by pid %d", run.name, count, peer.credentials.pid)
-        await peer.send(Reply(request.id, {"records": count, "next": run.head + 1}))
+        await peer.send(Reply(request.id, {"records": count, "next": run.store.extent.head + 1}))
 
 
 async def remove(peer: Peer, request: Remove) -> None:
