@@ -4,7 +4,7 @@
 segment_bytes = 67108864
 
 [fanout]
-view_interval_seconds = 0.05
+view_max_interval_seconds = 0.05
 """
 
 from __future__ import annotations
@@ -58,17 +58,44 @@ class StoreConfig:
 
 @dataclass(frozen=True)
 class FanoutConfig:
-    """How subscribers are sent what is new."""
+    """How often subscribers are sent what is new. All of it can be changed while the daemon runs."""
 
-    view_interval_seconds: float = 0.010
-    """A view is sent to at most this often."""
-    stream_interval_seconds: float = 0.0
-    """So is a stream."""
+    view_min_interval_seconds: float = 0.010
+    """Between two batches for a view, when little comes."""
+    view_max_interval_seconds: float = 0.100
+    """And in a flood."""
+    stream_min_interval_seconds: float = 0.0
+    """The same for a stream."""
+    stream_max_interval_seconds: float = 0.250
+    counters_interval_seconds: float = 0.5
+    """Between two counts for a view that is paused."""
+    runs_interval_seconds: float = 1.0
+    """Between two changes of the list of runs in use."""
+    board_interval_seconds: float = 1.0
+    """Between two changes of a run's board."""
+    presence_interval_seconds: float = 5.0
+    """Between two changes of who emits and who watches."""
+    rate_window_seconds: float = 2.0
+    """Over how long it is counted how much comes."""
+    adaptive: bool = True
+    """Otherwise the interval is always the least."""
 
     def __post_init__(self) -> None:
-        for name in ("view_interval_seconds", "stream_interval_seconds"):
-            value = getattr(self, name)
-            _require(0 <= value <= 60, name, value, "0 to 60")
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if setting.name.endswith("_interval_seconds"):
+                _require(0 <= value <= 60, setting.name, value, "0 to 60")
+        _require(0.1 <= self.rate_window_seconds <= 60, "rate_window_seconds", self.rate_window_seconds, "0.1 to 60")
+        for mode in ("view", "stream"):
+            least, greatest = f"{mode}_min_interval_seconds", f"{mode}_max_interval_seconds"
+            bound = getattr(self, greatest)
+            _require(getattr(self, least) <= bound, least, getattr(self, least), f"no more than {greatest}, {bound}")
+
+    def changed(self, changes: dict[str, Any]) -> FanoutConfig:
+        """The same with other values for some settings. ConfigError where that cannot be."""
+        known = {setting.name: getattr(self, setting.name) for setting in fields(self)}
+        checked: FanoutConfig = _parse_section("fanout", FanoutConfig, known | changes)
+        return checked
 
 
 @dataclass(frozen=True)
@@ -81,6 +108,8 @@ class ServerConfig:
     """From the connection to its hello."""
     frame_seconds: float = 30.0
     """From a frame's first byte to its last."""
+    send_seconds: float = 300.0
+    """A peer that takes nothing of what it is sent for so long is hung up on."""
 
     def __post_init__(self) -> None:
         for setting in fields(self):

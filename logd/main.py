@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from logd import console
+from logd import accel, console
 from logd.client import Client
 from logd.config import Config, load_config
 from logd.daemon import lifecycle
@@ -47,6 +47,7 @@ def cli(context: click.Context, /, **options: Any) -> None:
 def start(paths: Paths, foreground: bool) -> None:
     """Start the daemon in the background, and return when it answers."""
     config = load_config(paths.config)
+    accel.mode()  # a mistake in it is said here, and not in a log
     if (pid := answering_pid(paths)) is not None:
         if foreground:
             raise lifecycle.AlreadyServed(f"another logd (pid {pid}) listens at {paths.socket}")
@@ -83,6 +84,7 @@ def stop(paths: Paths) -> None:
 def restart(context: click.Context) -> None:
     """Stop the daemon, if it runs, and start it."""
     load_config(context.obj.config)  # a mistake in it shall not cost the running daemon
+    accel.mode()
     _stop(context.obj)
     context.invoke(start, foreground=False)
 
@@ -116,9 +118,30 @@ def describe(stats: dict[str, Any]) -> str:
         ("", f"{each['run']}  pid {each['pid']}  {each['mode']}, {each['lag_records']:,} records behind")
         for each in stats["subscriptions"]
     ]
+    operations = stats.get("operations", [])  # a daemon before them has none
+    rows += [("accelerated" if not number else "", _operation(each)) for number, each in enumerate(operations)]
     if stats["store_error"]:
         rows.append(("STORE", f"{stats['store_error']}: emitters wait"))
     return "\n".join(f"{name:<14}{value}" for name, value in rows)
+
+
+def _operation(figures: dict[str, Any]) -> str:
+    """An operation's figures in a line; see logd/accel.py."""
+    seconds = figures["set_aside_seconds"]
+    if not figures["installed"]:
+        use = "not installed"
+    elif figures["mode"] == "off":
+        use = "off"
+    elif seconds != 0:
+        use = "set aside " + ("for good" if seconds is None else f"for {seconds:.0f} s")
+    else:
+        use = "always" if figures["mode"] == "on" else f"from {figures['threshold_bytes']:,} bytes on"
+    parts = [use, f"{figures['accelerated_calls']:,} calls", f"{figures['reference_calls']:,} of the reference"]
+    if figures["speed_up"] is not None:
+        parts.append(f"{figures['speed_up']:,.1f} times as fast")
+    if figures["failures"]:
+        parts.append(f"{figures['failures']:,} failures, the last: {figures['last_error']}")
+    return f"{figures['name']:<8} {', '.join(parts)}"
 
 
 def _duration(seconds: float) -> str:

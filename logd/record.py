@@ -130,6 +130,10 @@ def rfc3339(time_us: int) -> str:
     return f"{_rfc3339_seconds(seconds)}.{micros:06d}Z"
 
 
+ANY_LEVEL = sum(severity.mask_bit for severity in Severity)
+"""The level mask of a block that may have all levels."""
+
+
 class Rows(NamedTuple):
     """Consecutive records of a run as they are stored: whole JSON lines."""
 
@@ -158,6 +162,16 @@ class Rows(NamedTuple):
         """The rows up to `seq`; `seq` is one of theirs."""
         count = seq + 1 - self.first_seq
         return Rows(self.first_seq, count, self.data[: skip_lines(self.data, count)])
+
+
+class Stored(NamedTuple):
+    """Consecutive records that the daemon received together: a block, or a part of it."""
+
+    rows: Rows
+    time_us: int
+    """When the daemon received them; in a run that never falls."""
+    level_mask: int = ANY_LEVEL
+    """What levels the block has."""
 
 
 def skip_lines(data: bytes, count: int) -> int:

@@ -21,6 +21,9 @@ from logd.paths import Paths
 PATIENCE_SECONDS = 30.0
 """How long a test waits for what must come; it is never slept through."""
 
+_KEPT = {"LOGD_ACCEL", "LOGD_TEST_WITHOUT"}
+"""What of our own environment is for the whole suite."""
+
 _MODULES = {"logd": "logd.main", "logctl": "logctl.main"}
 
 
@@ -31,7 +34,7 @@ class Bed:
         self.folder = folder
         self.state_dir = folder / "state"
         self.environ = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("LOGD_")},
+            **{name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith("LOGD_")},
             "LOGD_SOCKET": str(folder / "socket"),
             "LOGD_STATE_DIR": str(self.state_dir),
             "LOGD_CONFIG": str(folder / "logd.toml"),

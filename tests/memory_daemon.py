@@ -11,8 +11,8 @@ from logd.client import Client
 from logd.daemon import paging
 from logd.errors import ConnectionLost
 from logd.protocol import Error, ErrorCode, Message, Read, Reply, Runs
-from logd.record import Rows
-from logd.store import Extent, Reader, Stored
+from logd.record import Rows, Stored
+from logd.store import Extent, Reader
 
 
 class MemoryReader(Reader):
@@ -25,7 +25,7 @@ class MemoryReader(Reader):
         return next((each.rows.first_seq for each in self._blocks if each.time_us >= time_us), extent.head + 1)
 
     def scan(
-        self, extent: Extent, seq: int, *, wanted: Any = None, backward: bool = False
+        self, extent: Extent, seq: int, *, wanted: Any = None, can_hold: Any = None, backward: bool = False
     ) -> Iterator[tuple[Stored | None, int]]:
         for block in reversed(self._blocks) if backward else self._blocks:
             rows = block.rows

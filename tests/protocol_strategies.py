@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from logd.protocol import (
     MAX_FRAME_BYTES,
+    MAX_ITEMS_IN_FRAME,
     MAX_LINES_BYTES,
     MAX_RECORDS_IN_FRAME,
     MESSAGE_TYPES,
@@ -29,10 +30,15 @@ from logd.protocol.checks import (
     MAX_FIELD_DEPTH,
     MAX_FIELDS_CHARACTERS,
     MAX_ID,
+    MAX_ITEM_BYTES,
+    MAX_ITEM_NAMES,
+    MAX_KEY_BYTES,
     MAX_PAGE_RECORDS,
     MAX_PATTERN_CHARACTERS,
     MAX_REPLY_DEPTH,
+    MAX_SETTINGS,
     MAX_SHARED_FIELDS_BYTES,
+    MAX_WINDOW_RECORDS,
 )
 from logd.protocol.codec import encode
 from logd.protocol.framing import frame
@@ -287,10 +293,73 @@ _PIECES = Key(
     ),
 )
 
+_ITEM = st.dictionaries(st.text(max_size=10), _scalars, max_size=4)
+
+_WRONG_ITEMS: tuple[Any, ...] = (
+    [],
+    "done",
+    1,
+    True,
+    {1: 1},
+    {b"done": 1},
+    {"done": []},
+    {"done": {}},
+    {"done": b"bytes"},
+    *({"good": 1, "wrong": value} for value in _WRONG_SCALARS),
+    {str(number): number for number in range(MAX_ITEM_NAMES + 1)},
+    {"text": "x" * (MAX_ITEM_BYTES - 3)},
+    {"text": "ü" * ((MAX_ITEM_BYTES - 2) // 2)},
+)
+
+_ITEMS = Key(
+    st.dictionaries(st.text(min_size=1, max_size=20), st.none() | _ITEM, max_size=4)
+    | st.just({"ü" * (MAX_KEY_BYTES // 2): {"text": "ü" * ((MAX_ITEM_BYTES - 4) // 2)}})
+    | st.just({"key": {str(number): number for number in range(MAX_ITEM_NAMES)}})
+    | st.just(
+        {f"{number:0{MAX_KEY_BYTES}}": {"text": "x" * (MAX_ITEM_BYTES - 4)} for number in range(MAX_ITEMS_IN_FRAME)}
+    ),
+    (
+        None,
+        [],
+        "",
+        0,
+        {"": {}},
+        {1: {}},
+        {b"key": {}},
+        {"x" * (MAX_KEY_BYTES + 1): {}},
+        {"ü" * (MAX_KEY_BYTES // 2 + 1): None},
+        {str(number): None for number in range(MAX_ITEMS_IN_FRAME + 1)},
+        *({"good": {}, "wrong": item} for item in _WRONG_ITEMS),
+    ),
+)
+
+_SETTINGS = Key(
+    st.dictionaries(
+        st.text(max_size=40), st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False), max_size=4
+    )
+    | st.just({str(number): number for number in range(MAX_SETTINGS)}),
+    (
+        None,
+        [],
+        "",
+        0,
+        {1: 1},
+        {b"setting": 1},
+        {"setting": None},
+        {"setting": "1"},
+        {"setting": []},
+        {"setting": {}},
+        {"setting": b"1"},
+        {str(number): number for number in range(MAX_SETTINGS + 1)},
+    ),
+)
+
 _ID = _integer(0, MAX_ID)
 _LABEL = _text(MAX_LABEL_BYTES)
 _RUN = _text(64)
 _EXIT_STATUS = _optional(_integer(0, 255))
+_WINDOW = _integer(1, MAX_WINDOW_RECORDS)
+_INTERVAL_MS = _integer(0, 3_600_000)
 
 KEYS: dict[str, dict[str, Key]] = {
     "hello": {"versions": _VERSIONS, "client": _LABEL},
@@ -323,11 +392,25 @@ KEYS: dict[str, dict[str, Key]] = {
         "mode": _one_of("stream", "view"),
         "last": _optional(_ID),
         "from_seq": _optional(_integer(1, MAX_ID)),
-        "window": _integer(1, 100_000),
+        "generation": _optional(_ID),
+        "window": _WINDOW,
+        "filter": _optional(_FILTER),
         "wait": _FLAG,
         "follow": _FLAG,
+        "paused": _FLAG,
+        "times": _FLAG,
+        "interval_ms": _INTERVAL_MS,
     },
+    "view": {"id": _ID, "sub": _ID, "paused": _FLAG, "window": _optional(_WINDOW)},
     "detach": {"sub": _ID},
+    "watch": {
+        "id": _ID,
+        "topic": _one_of("runs", "presence", "board"),
+        "run": _text(MAX_PATTERN_CHARACTERS),
+        "interval_ms": _INTERVAL_MS,
+    },
+    "report": {"id": _ID, "run": _RUN, "items": _ITEMS, "reset": _FLAG},
+    "throttle": {"id": _ID, "settings": _SETTINGS},
     "read": {
         "id": _ID,
         "run": _RUN,
@@ -353,13 +436,18 @@ KEYS: dict[str, dict[str, Key]] = {
     "ping": {"id": _ID},
     "welcome": {"version": _integer(1, 1000), "server": _LABEL, "pid": _integer(1, 2**31 - 1)},
     "ack": {"session": _ID, "batch": _ID, "written_seq": _ID, "synced_seq": _ID},
-    "batch": {"sub": _ID, "first_seq": _ID, "count": _ID, "head": _ID, "rows": _ROWS, "skipped": _ID},
+    "batch": {"sub": _ID, "pieces": _PIECES, "next_seq": _ID, "head": _ID, "rows": _ROWS, "skipped": _ID},
+    "head": {"sub": _ID, "first_seq": _ID, "head": _ID},
+    "items": {"sub": _ID, "items": _ITEMS, "whole": _FLAG, "more": _FLAG},
     "event": {
         "sub": _ID,
-        "kind": _one_of("waiting", "caught_up", "ended", "gap", "stalled", "resumed", "removed"),
+        "kind": _one_of(
+            *("waiting", "caught_up", "ended", "gap", "cleared", "truncated", "stalled", "resumed", "removed")
+        ),
         "seq": _ID,
         "exit_status": _EXIT_STATUS,
         "count": _ID,
+        "generation": _ID,
         "reason": _text(256),
     },
     "page": {
@@ -382,7 +470,11 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "emit": {"session": 1, "batch": 1, "lines": b"one\ntwo\n"},
     "close": {"session": 1},
     "attach": {"id": 2, "run": "build"},
+    "view": {"id": 11, "sub": 2},
     "detach": {"sub": 2},
+    "watch": {"id": 12, "topic": "board", "run": "build"},
+    "report": {"id": 13, "run": "build", "items": {"pages": {"done": 3, "of": 40}}},
+    "throttle": {"id": 14, "settings": {"view_max_interval_seconds": 0.2}},
     "read": {"id": 6, "run": "build"},
     "runs": {"id": 3},
     "verify": {"id": 7, "run": "build"},
@@ -393,7 +485,9 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "ping": {"id": 5},
     "welcome": {"version": 1, "server": "logd", "pid": 1},
     "ack": {"session": 1, "batch": 1, "written_seq": 2},
-    "batch": {"sub": 2, "first_seq": 1, "count": 1, "head": 1, "rows": b'{"msg":"one"}\n'},
+    "batch": {"sub": 2, "pieces": [[1, 1, 0, True]], "next_seq": 2, "head": 1, "rows": b'{"msg":"one"}\n'},
+    "head": {"sub": 2, "first_seq": 1, "head": 1},
+    "items": {"sub": 12, "items": {"pages": {"done": 3, "of": 40}}},
     "event": {"sub": 2, "kind": "caught_up"},
     "page": {"id": 6, "pieces": [[1, 1, 0, True]], "rows": b'{"msg":"one"}\n', "first_seq": 1, "head": 1},
     "progress": {"id": 7, "done": 1, "total": 2},

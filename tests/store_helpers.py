@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from logd.config import StoreConfig
-from logd.record import rfc3339
-from logd.store import Append, Extent, RunStore, Stored, disk
+from logd.record import Stored, rfc3339
+from logd.store import Append, Extent, RunStore, disk
 from logd.store.index import HEADER_BYTES, Entry, Index, Kind
 from logd.store.segment import first_seqs, index_name, segment_name
 from logd.store.text import FrameCache, open_text

@@ -20,7 +20,11 @@ SETTINGS = [
 ]
 
 
-OTHER_VALUES = {"fsync": "always", "compress": False, "keep_free_percent": 5, "on_full": "drop-oldest"}
+OTHER_VALUES = {"fsync": "always", "compress": False, "keep_free_percent": 5, "on_full": "drop-oldest"} | {
+    name: False if kind == "bool" else 0.05 if "_min_" in name else 7
+    for section, name, kind in SETTINGS
+    if section == "fanout"
+}
 """For settings that are no numbers, or small ones: what they are not by default."""
 
 
@@ -46,13 +50,13 @@ def test_the_documented_sample_is_a_configuration() -> None:
     sample = config_module.__doc__.partition("\n\n")[2]
     parsed = parse_config(tomllib.loads(sample))
     assert parsed == Config(
-        store=StoreConfig(segment_bytes=64 * 1024 * 1024), fanout=FanoutConfig(view_interval_seconds=0.05)
+        store=StoreConfig(segment_bytes=64 * 1024 * 1024), fanout=FanoutConfig(view_max_interval_seconds=0.05)
     )
 
 
 @pytest.mark.parametrize(("section", "name", "kind"), SETTINGS)
 def test_every_setting_can_be_set(section: str, name: str, kind: str) -> None:
-    value = OTHER_VALUES.get(name, 7 if section == "fanout" else 5000)
+    value = OTHER_VALUES.get(name, 5000)
     parsed = parse_config({section: {name: value}})
     assert asdict(parsed)[section][name] == value != asdict(Config())[section][name]
     untouched = {other: value for other, value in asdict(parsed)[section].items() if other != name}
@@ -84,13 +88,52 @@ def test_the_least_of_each_is_allowed_and_one_less_is_not(section: str, name: st
         parse_config({section: {name: least - 1}})
 
 
-@pytest.mark.parametrize("name", ["view_interval_seconds", "stream_interval_seconds"])
+@pytest.mark.parametrize("name", [name for _, name, _ in SETTINGS if name.endswith("_interval_seconds")])
 def test_intervals_are_from_none_to_a_minute(name: str) -> None:
+    bounds = {name.replace("_max_", "_min_"): 0.0, name.replace("_min_", "_max_"): 60.0}
     for value in (0, 0.0, 60):
-        parse_config({"fanout": {name: value}})
+        parse_config({"fanout": {**bounds, name: value}})
     for value in (-0.001, 60.001, float("inf")):
         with pytest.raises(ConfigError, match=f"{name}.*0 to 60"):
-            parse_config({"fanout": {name: value}})
+            parse_config({"fanout": {**bounds, name: value}})
+
+
+@pytest.mark.parametrize("mode", ["view", "stream"])
+def test_the_least_interval_is_no_more_than_the_greatest(mode: str) -> None:
+    least, greatest = f"{mode}_min_interval_seconds", f"{mode}_max_interval_seconds"
+    parse_config({"fanout": {least: 2, greatest: 2}})
+    for table in ({least: 2, greatest: 1.5}, {least: getattr(FanoutConfig(), greatest) + 0.001}):
+        with pytest.raises(ConfigError, match=f"{least} is .*; it can be no more than {greatest}"):
+            parse_config({"fanout": table})
+
+
+def test_the_window_of_a_rate_is_neither_nothing_nor_endless() -> None:
+    for value in (0.1, 60):
+        parse_config({"fanout": {"rate_window_seconds": value}})
+    for value in (0, 0.099, 60.001):
+        with pytest.raises(ConfigError, match=r"rate_window_seconds is .*; it can be 0.1 to 60"):
+            parse_config({"fanout": {"rate_window_seconds": value}})
+
+
+def test_intervals_can_be_changed_to_what_a_file_could_say() -> None:
+    before = FanoutConfig(board_interval_seconds=3.0)
+    changed = before.changed({"view_max_interval_seconds": 2, "adaptive": False})
+    assert changed == FanoutConfig(board_interval_seconds=3.0, view_max_interval_seconds=2, adaptive=False)
+    assert before == before.changed({}) == FanoutConfig(board_interval_seconds=3.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"view_interval": 1}, r"\[fanout\] has no setting 'view_interval'"),
+        ({"adaptive": 1}, "adaptive is 1; it is true or false"),
+        ({"board_interval_seconds": True}, "board_interval_seconds is True; it is a number"),
+        ({"view_max_interval_seconds": 0.001}, "view_min_interval_seconds is 0.01; it can be no more than"),
+    ],
+)
+def test_a_change_that_no_file_could_say_is_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        FanoutConfig().changed(changes)
 
 
 @pytest.mark.parametrize("tables", [{"shop": {}}, {"store": 5}, {"segment_bytes": 4096}, {"store": [{}]}])

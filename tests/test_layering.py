@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from bed import Bed
+from installed import ACCELERATORS
 
 ROOT = Path(__file__).parents[1]
 SOURCES = {"logd": ROOT / "logd", "logctl": ROOT / "cli" / "logctl"}
@@ -26,13 +27,15 @@ ALLOWED = {
     "logd.paths": {"logd.errors"},
     "logd.record": {"logd.errors"},
     "logd.console": {"logd.errors", "logd.paths", "logd.version"},
+    "logd.accel": {"logd.errors"},
     "logd.protocol": {"logd.errors", "logd.record"},
     # The stages, which do not know each other.
-    "logd.ingest": {"logd.record"},
-    "logd.store": {"logd.config", "logd.errors", "logd.record"},
-    "logd.fanout": {"logd.errors", "logd.protocol", "logd.record"},
+    "logd.ingest": {"logd.accel", "logd.record"},
+    "logd.store": {"logd.accel", "logd.config", "logd.errors", "logd.record"},
+    "logd.fanout": {"logd.accel", "logd.errors", "logd.protocol", "logd.record"},
     # The one place where they meet.
     "logd.daemon": {
+        "logd.accel",
         "logd.config",
         "logd.errors",
         "logd.fanout",
@@ -45,6 +48,7 @@ ALLOWED = {
     },
     "logd.client": {"logd.errors", "logd.paths", "logd.protocol", "logd.record", "logd.version"},
     "logd.main": {
+        "logd.accel",
         "logd.client",
         "logd.config",
         "logd.console",
@@ -54,6 +58,7 @@ ALLOWED = {
         "logd.protocol",
     },
     "logctl": {
+        "logd.accel",
         "logd.client",
         "logd.config",
         "logd.console",
@@ -71,7 +76,7 @@ OTHERS = {
     "isal": {"logd.store.checksum"},
     "cbor2": {"logd.protocol.codec"},
     "click": {"logd.console", "logd.main", "logctl"},
-    "orjson": {"logd.fanout.filter", "logd.ingest", "logctl.output"},
+    "orjson": {"logd.fanout.filter", "logd.ingest.block", "logctl.output"},
     "platformdirs": {"logd.paths"},
     "re2": {"logctl.pager.highlight", "logd.fanout.pattern"},
     "trio": {"logd.daemon", "logd.fanout", "logd.main"},
@@ -192,7 +197,8 @@ def test_setup_requires_what_is_imported() -> None:
     setup = (ROOT / "setup.cfg").read_text("utf-8")
     required = re.search(r"^install_requires =\n((?: +.+\n)+)", setup, flags=re.M)
     assert required is not None
-    names = {line.split()[0].partition(".")[0].replace("-", "_") for line in required[1].splitlines()}
+    lines = [line.strip() for line in required[1].splitlines()]
+    names = {line.split()[0].partition(".")[0].replace("-", "_") for line in lines if not line.startswith("#")}
     assert names - {"google_re2"} | {"re2"} == OTHERS.keys()  # the one that is imported by another name
 
 
@@ -213,6 +219,19 @@ def test_a_module_imports_nothing_that_is_kept_out_of_its_package(module: str) -
     roots = {name.partition(".")[0] for name in IMPORTS[module]}
     kept_out = KEPT_OUT.get(package_of(module), set()) | KEPT_OUT.get(module, set())
     assert not roots & kept_out - LET_IN.get(module, set())
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_accelerates_is_imported_only_where_it_may_be_missing(module: str) -> None:
+    """Within a function, so that its module can be imported without it."""
+    body = ast.parse(MODULES[module].read_text("utf-8")).body
+    at_top = {
+        name.partition(".")[0]
+        for node in body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in imports_of(node)
+    }
+    assert not at_top & set(ACCELERATORS)
 
 
 # What a short command pays for
@@ -247,7 +266,7 @@ def test_emit_imports_no_event_loop_and_no_screen(daemon: Bed) -> None:
 def test_logs_imports_only_what_it_shows_records_with(daemon: Bed) -> None:
     daemon.emit("probe", b"hello\n")
     shown = subprocess.run(
-        [sys.executable, "-c", PROBE, "logs", "probe", "-n", "20", "--grep", "hello"],
+        [sys.executable, "-c", PROBE, "logs", "probe", "-n", "20", "--grep", "hello", "-F"],
         env=daemon.environ,
         capture_output=True,
         text=True,

@@ -24,11 +24,15 @@ import pytest
 
 import logctl.main
 import logd.main
-from logd import console, errors, paths
+from logctl import merging
+from logctl.commands import attach
+from logd import accel, console, errors, paths
 from logd.client import jsonlines
 from logd.config import Config, parse_config
 from logd.errors import ConfigError
+from logd.fanout.throttle import FLOOD_RATE, QUIET_RATE
 from logd.ingest.levels import severity_of_line
+from logd.protocol.checks import MAX_WINDOW_RECORDS
 from logd.record import LEVEL_WORDS, RESERVED_KEYS, Severity, severity_from_word
 
 ROOT = Path(__file__).parents[1]
@@ -154,6 +158,20 @@ def test_the_page_has_what_an_option_can_be(page: str, name: str) -> None:
             assert f"The default is {option.default}." in listed[names]
 
 
+@pytest.mark.parametrize(
+    ("page", "title", "found", "numbers"),
+    [
+        ("logctl.1", "COMMANDS", r"each is held back for ([\d.]+) seconds\.", [merging.MERGE_SECONDS]),
+        ("logctl.1", "COMMANDS", r"only the newest (\d+) are of what comes at once", [attach.WINDOW_RECORDS]),
+        ("logctl.1", "COMMANDS", r"with more than (\d+), or with\n", [MAX_WINDOW_RECORDS]),
+        ("logd.8", "CONFIGURATION", r"up to (\d+) records a second to", [QUIET_RATE]),
+        ("logd.8", "CONFIGURATION", r"to the greatest from (\d+) on\.", [FLOOD_RATE]),
+    ],
+)
+def test_a_page_says_how_what_comes_is_bounded(page: str, title: str, found: str, numbers: list[float]) -> None:
+    assert list(map(float, re.findall(found, section(page, title)))) == numbers
+
+
 # The environment
 
 
@@ -174,6 +192,7 @@ def test_a_page_has_every_variable_that_is_read(page: str) -> None:
     headings = items(section(page, "ENVIRONMENT"))
     listed = {name for heading in headings for name in heading.removeprefix("Ev ").split(" , ")}
     read = {value for name, value in vars(paths).items() if name.endswith("_VARIABLE")}
+    read |= {accel.MODE_VARIABLE}
     read |= {"XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME"}  # by platformdirs
     if page == "logctl.1":
         read |= set(re.findall(r'environ\.get\("(\w+)"\)', (ROOT / "cli/logctl/output.py").read_text("utf-8")))
@@ -252,26 +271,32 @@ def test_a_setting_takes_what_logd_8_allows_and_no_more(name: str, key: str) -> 
             with pytest.raises(ConfigError):
                 parse_config({name: {key: no_word}})
         return
-    whole = kind == "integer"
-    step = 1 if whole else 0.001
+    number, step = (int, 1) if kind == "integer" else (float, 0.001)
+    allowed, _, bound = allowed.partition(" and no ")
+    relation, _, other = bound.partition(" than ")
+    bounds = {other: {"more": 60.0, "less": 0.0}[relation]} if bound else {}
     good: list[float]
     bad: list[Any]
-    low, *high = (int(number) for number in re.findall(r"\d+", allowed))
-    match re.sub(r"\d+", "N", allowed):
+    low, *high = map(number, re.findall(r"\d+(?:\.\d+)?", allowed))
+    match re.sub(r"\d+(?:\.\d+)?", "N", allowed):
         case "at least N":
             good, bad = [low], [low - step]
         case "more than N":
             good, bad = [low + step], [low, low - step]
         case "N to N":
             good, bad = [low, high[0]], [low - step, high[0] + step]
-        case other:
-            pytest.fail(f"no such range: {other}")
-    bad += ["1", True, None] + ([default + 0.5] if whole else [float("nan")])
+        case unknown:
+            pytest.fail(f"no such range: {unknown}")
+    bad += ["1", True, None] + ([default + 0.5] if number is int else [float("nan")])
     for value in good:
-        assert getattr(getattr(parse_config({name: {key: value}}), name), key) == value
+        assert getattr(getattr(parse_config({name: bounds | {key: value}}), name), key) == value
     for value in bad:
         with pytest.raises(ConfigError):
-            parse_config({name: {key: value}})
+            parse_config({name: bounds | {key: value}})
+    if bound:
+        edge, past = (max(good), -1) if relation == "more" else (min(good), 1)
+        with pytest.raises(ConfigError, match=f"{key}.*{other}|{other}.*{key}"):
+            parse_config({name: {key: edge, other: edge + past}})
 
 
 def test_every_setting_has_a_range() -> None:

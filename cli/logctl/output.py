@@ -25,6 +25,7 @@ from operator import itemgetter
 from typing import Any, Final, Literal, Protocol
 
 from logctl.terminal_text import CYAN, DIM, GREEN, RED, RESET, SGR, display_width, escape_json, escape_text, painted
+from logd import accel
 from logd.record import MAX_TEXT_BYTES, RESERVED_KEYS
 
 Format = Literal["text", "json", "raw", "csv"]
@@ -251,19 +252,30 @@ def parse_rows(rows: bytes) -> list[Row]:
         ValueError: a row is not JSON.
     """
     # A newline ends a row and is nowhere else: within strings JSON escapes it.
-    records: list[Row] = _json_loads()(b"[" + rows.rstrip(b"\n").replace(b"\n", b",") + b"]")
+    return _parse(len(rows), b"[" + rows.rstrip(b"\n").replace(b"\n", b",") + b"]")
+
+
+def _parse_reference(rows: bytes) -> list[Row]:
+    from json import loads
+
+    records: list[Row] = loads(rows.decode(), parse_int=_whole_number)
     return records
 
 
-@cache
-def _json_loads() -> Callable[[bytes], Any]:
-    try:
-        import orjson
-    except ImportError:
-        import json
+def _parse_by_orjson(rows: bytes) -> list[Row]:
+    from orjson import loads
 
-        return json.loads
-    return orjson.loads
+    records: list[Row] = loads(rows)
+    return records
+
+
+def _whole_number(digits: str) -> int | float:
+    """As orjson reads it: past 64 bits it is no integer any more."""
+    number = int(digits)
+    return number if -(2**63) <= number < 2**64 else float(number)
+
+
+_parse = accel.operation("rows", reference=_parse_reference, accelerated=_parse_by_orjson, threshold_bytes=64 * 1024)
 
 
 @cache

@@ -4,6 +4,8 @@
     json    {"run":"scrape-1","time":"2026-11-21T10:20:30.123456Z","level":"WARN","msg":"slow page","source":"w3"}
     csv     scrape-1,2026-11-21T10:20:30.123456Z,WARN,w3,,slow page,
 
+A record that comes late, behind others that were received after it, has `~` for `|` in text.
+
 Groups of records with those around them are apart by a line of `--`, as grep has it, in text and raw. In colour the
 records around are dim.
 """
@@ -25,7 +27,8 @@ class Printer:
     Args:
         format: what to print of a record.
         colour, escape: as `renderer` has them.
-        runs: those that are shown, where it is to be said which one each record is of.
+        runs: those that are shown, where it is to be said which one each record is of; others may follow.
+        tagged: whether it is said; by default where `runs` are given.
         context: whether there are records around those that match, which are to be told apart.
         reverse: whether records are shown from the newest on.
     """
@@ -37,6 +40,7 @@ class Printer:
         colour: bool,
         escape: bool,
         runs: Sequence[str] = (),
+        tagged: bool | None = None,
         context: bool = False,
         reverse: bool = False,
     ) -> None:
@@ -49,22 +53,32 @@ class Printer:
         if context and format in ("text", "raw"):
             self._between_groups = painted("--", CYAN if colour else "").encode() + b"\n"
         self._header = CSV_HEADER if format == "csv" else b""
+        self._format = format
+        self._colour = colour
+        self._escape = escape
         self._csv: dict[str, Renderer] = {}
         self._tags: dict[str, bytes] = {}
-        self._tags_instead_of = b""
-        if format == "csv" and runs:
+        self._tags_instead_of = b"{" if format == "json" else b""
+        self._width = max(map(len, runs), default=0)
+        self._tagged = bool(runs) if tagged is None else tagged
+        if format == "csv" and self._tagged:
             self._header = b"run," + self._header
-            self._csv = {run: CsvRenderer(escape=escape, run=run) for run in runs}
-        elif format == "json":
-            self._tags = {run: f'{{"run":"{run}",'.encode() for run in runs}
-            self._tags_instead_of = b"{"
-        elif format == "text" and runs:
-            width = max(map(len, runs))
-            for number, run in enumerate(runs):
-                name = painted(run, _RUN_SGR[number % len(_RUN_SGR)] if colour else "")
-                self._tags[run] = f"{name}{' ' * (width - len(run))} | ".encode()
+        for run in runs:
+            self._add_run(run)
+
+    def _add_run(self, run: str) -> None:
+        if self._format == "csv":
+            self._csv[run] = CsvRenderer(escape=self._escape, run=run)
+        elif self._format == "json":
+            self._tags[run] = f'{{"run":"{run}",'.encode()
+        elif self._format == "text":
+            self._width = max(self._width, len(run))
+            name = painted(run, _RUN_SGR[len(self._tags) % len(_RUN_SGR)] if self._colour else "")
+            self._tags[run] = f"{name}{' ' * (self._width - len(run))} | ".encode()
 
     def render(self, chunk: Chunk) -> bytes:
+        if self._tagged and chunk.run not in self._tags and chunk.run not in self._csv:
+            self._add_run(chunk.run)
         between = self._between(chunk)
         self._last = chunk
         rows = chunk.rows.data
@@ -75,7 +89,10 @@ class Printer:
         else:
             data = self._csv.get(chunk.run, self._renderer).render(rows)
         if chunk.run in self._tags:
-            data = _each_line(data, self._tags[chunk.run], instead_of=self._tags_instead_of)
+            tag = self._tags[chunk.run]
+            if chunk.late:
+                tag = tag.removesuffix(b"| ") + b"~ " if self._format == "text" else tag
+            data = _each_line(data, tag, instead_of=self._tags_instead_of)
         return between + data
 
     def finish(self) -> bytes:

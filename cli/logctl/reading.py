@@ -66,6 +66,8 @@ class Chunk(NamedTuple):
     """When the daemon received the first of them."""
     matches: bool
     """Whether they match, or are around records that do."""
+    late: bool = False
+    """Whether they were received before others that are shown already."""
 
 
 class Gap(NamedTuple):

@@ -1,13 +1,20 @@
-"""Talking to the daemon from Python."""
+"""Talking to the daemon from Python. Each name is imported when it is first used: a command needs few of them."""
 
-from logd.client.autostart import connect, start_daemon
-from logd.client.blocking import Client
-from logd.client.emitter import Emitter, Left
-from logd.client.requests import Piece, list_runs, pieces_of, read_pages, verify_run
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from logd.client.autostart import connect, start_daemon
+    from logd.client.blocking import Client
+    from logd.client.emitter import Emitter, Left
+    from logd.client.following import Came, Following
+    from logd.client.requests import Piece, list_runs, pieces_of, read_pages, verify_run
 
 __all__ = [
+    "Came",
     "Client",
     "Emitter",
+    "Following",
     "Left",
     "Piece",
     "connect",
@@ -17,3 +24,18 @@ __all__ = [
     "start_daemon",
     "verify_run",
 ]
+
+_MODULES = {
+    "autostart": ("connect", "start_daemon"),
+    "blocking": ("Client",),
+    "emitter": ("Emitter", "Left"),
+    "following": ("Came", "Following"),
+    "requests": ("Piece", "list_runs", "pieces_of", "read_pages", "verify_run"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"logd.client.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

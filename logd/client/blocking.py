@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import select
 import socket
+import time
 from collections import deque
 from contextlib import suppress
 from typing import Any
@@ -127,6 +129,16 @@ class Client:
             RemoteProtocolError: what came is not the protocol.
         """
         while not self._received:
+            self._receive_data(0)
+        return self._received.popleft()
+
+    def receive_within(self, seconds: float) -> Message | None:
+        """The next message, or None where none has come by then. Errors as of `receive`."""
+        deadline = time.monotonic() + seconds
+        while not self._received:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._socket], [], [], left)[0]:
+                return self.receive_nowait()
             self._receive_data(0)
         return self._received.popleft()
 

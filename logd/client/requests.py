@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from logd.client.blocking import Client, refusal
 from logd.errors import BadFilter
-from logd.protocol import Error, ErrorCode, Page, Progress, Read, Reply, Runs, Verify
+from logd.protocol import Batch, Error, ErrorCode, Page, Progress, Read, Reply, Runs, Verify
 from logd.protocol.checks import (
     MAX_ID,
     MAX_PAGE_RECORDS,
@@ -57,8 +57,8 @@ class Piece(NamedTuple):
     """Whether they match the filter, or are around records that do."""
 
 
-def pieces_of(page: Page) -> Iterator[Piece]:
-    """A page's rows as its pieces."""
+def pieces_of(page: Page | Batch) -> Iterator[Piece]:
+    """The rows of a page, or of a subscription's batch, as its pieces."""
     lines = page.rows.splitlines(keepends=True) if len(page.pieces) > 1 else [page.rows]
     start = 0
     for first_seq, count, time_us, matches in page.pieces:

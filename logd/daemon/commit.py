@@ -22,11 +22,11 @@ from logd.config import StoreConfig
 from logd.daemon.housekeeping import Housekeeper
 from logd.daemon.meter import RateMeter
 from logd.daemon.run import LiveRun, Session
-from logd.daemon.sync import Syncer
+from logd.daemon.sync import Syncer, sync_run
 from logd.errors import StoreError
 from logd.ingest import MAX_BLOCK_BYTES, Block, Envelope, LineBatch, encode_lines, encode_records
 from logd.protocol import Emit
-from logd.record import Rows, Severity, now_us, severity_from_number
+from logd.record import Rows, Severity, Stored, now_us, severity_from_number
 from logd.store import Append
 
 log = logging.getLogger(__name__)
@@ -90,8 +90,8 @@ class _Work:
     run: LiveRun
     groups: list[_Group]
     sync_always: bool
-    newest: deque[Rows] = field(default_factory=deque)
-    """The newest rows stored, about as many as a run keeps in memory."""
+    newest: deque[Stored] = field(default_factory=deque)
+    """The newest blocks stored, about as many as a run keeps in memory."""
     newest_bytes: int = 0
     stored_bytes: int = 0
     level_mask: int = 0
@@ -112,9 +112,7 @@ class _Work:
         try:
             self._store()
             if self.sync_always or any(group.session.opened.sync for group in self.groups):
-                sync_failure = self.run.store.sync()
-                if sync_failure is not None:
-                    log.error("run %s: %s; it is in new files", self.run.name, sync_failure.message)
+                sync_run(self.run)
         except StoreError as error:
             self.error = error
         else:
@@ -126,12 +124,14 @@ class _Work:
             self._fill()
             if not self._unstored:
                 return
+            if self.run.store.awaits_sync:
+                sync_run(self.run)
             first_seq = self.run.store.next_seq
             count = self.run.store.append(self._unstored, now_us())
             for append in self._unstored[:count]:
-                self._remember(Rows(first_seq, append.record_count, append.data))
-                self.level_mask |= append.level_mask
-                first_seq += append.record_count
+                rows = Rows(first_seq, append.record_count, append.data)
+                self._remember(Stored(rows, self.run.store.newest_time_us, append.level_mask))
+                first_seq = rows.next_seq
             del self._unstored[:count]
 
     def _fill(self) -> None:
@@ -147,12 +147,13 @@ class _Work:
             else:
                 return
 
-    def _remember(self, rows: Rows) -> None:
-        self.newest.append(rows)
-        self.newest_bytes += len(rows.data)
-        self.stored_bytes += len(rows.data)
+    def _remember(self, block: Stored) -> None:
+        self.newest.append(block)
+        self.newest_bytes += len(block.rows.data)
+        self.stored_bytes += len(block.rows.data)
+        self.level_mask |= block.level_mask
         while self.newest_bytes > MAX_BLOCK_BYTES and len(self.newest) > 1:
-            self.newest_bytes -= len(self.newest.popleft().data)
+            self.newest_bytes -= len(self.newest.popleft().rows.data)
 
 
 class Committer:
@@ -274,6 +275,7 @@ class Committer:
                 if self._stalled.pop(work.run, None):
                     log.info("run %s is stored again", work.run.name)
                     work.run.stalled = ""
+                    work.run.turn()
                 else:
                     self.pending_bytes -= work.input_bytes
                 self._publish(work)
@@ -283,7 +285,7 @@ class Committer:
                 self._stalled[work.run] = work
                 self.pending_bytes -= work.input_bytes
                 work.run.stalled = work.error.message
-                work.run.notify()
+                work.run.turn()
             self._retry_at = trio.current_time() + RETRY_SECONDS
             if self._config.on_full == "drop-oldest" and work.error.errno in _NO_ROOM:
                 await self._make_room()

@@ -16,6 +16,7 @@ import trio
 from logd.daemon.refusal import RequestRefused
 from logd.daemon.run import LiveRun
 from logd.errors import StoreError
+from logd.fanout import Shelf
 from logd.protocol import ErrorCode
 from logd.store import Store
 
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1.0
 """How long a run stays open that nobody uses, at the least; and at the most twice that."""
+AWAIT_SECONDS = 10.0
+"""How long a daemon that has just started takes a run for running whose sessions the stop before had interrupted."""
 MAX_IDLE_RUNS = 64
 """More than this are closed at once, the longest idle first: each has files open."""
 
@@ -34,6 +37,9 @@ class Hub:
         self.store = store
         self.live: dict[str, LiveRun] = {}
         """Those that are open."""
+        self.awaited: dict[str, set[int]] = {}
+        """The sessions that a stop of the daemon interrupted, by run: some of them will be back."""
+        self._shelf = Shelf()
         self._idle: dict[LiveRun, float] = {}
         """Those of them that nobody uses, by the time since when: the longest first."""
         self.on_opened: Callable[[str], None] = lambda name: None
@@ -59,7 +65,8 @@ class Hub:
                     log.warning("run %s ends in %d bytes that were never acknowledged", name, store.torn_bytes)
                 for segment in store.mended_indexes:
                     log.warning("run %s: the index from record %d on was damaged, and is made again", name, segment)
-                run = self.live[name] = LiveRun(name, store)
+                run = self.live[name] = LiveRun(name, store, self._shelf)
+                run.awaited = self.awaited.get(name, set())
                 self.on_opened(name)
             run.users += 1
             self._idle.pop(run, None)
@@ -84,6 +91,16 @@ class Hub:
             yield run
         finally:
             self.release(run)
+
+    async def await_sessions(self, sessions: dict[str, set[int]]) -> None:
+        """Let viewers of these sessions' runs wait for a while: they come back when they notice that the daemon has."""
+        self.awaited = sessions
+        await trio.sleep(AWAIT_SECONDS)
+        self.awaited = {}
+        for run in self.live.values():
+            if run.awaited:
+                run.awaited = set()
+                run.turn()
 
     async def run(self) -> None:
         """Close idle runs until cancelled."""
@@ -113,6 +130,7 @@ class Hub:
                 except StoreError as error:
                     log.error("run %s: %s", run.name, error.message)
             self._idle.pop(run, None)
+            run.close()
             if not run.removed:
                 del self.live[run.name]
 
@@ -133,7 +151,7 @@ class Hub:
             if run is not None:
                 del self.live[name]
                 run.removed = True
-                run.notify()
+                run.turn()
 
     def next_creation(self) -> trio.Event:
         """Set when a run is next opened for writing, which may have made it. Get it before looking for the run."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left, bisect_right
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from logd.fanout import Filter
 from logd.protocol import Page, Read
-from logd.record import MAX_TIME_US, Rows, severity_from_number
-from logd.store import Entry, Extent, Reader, Stored
+from logd.record import MAX_TIME_US, Rows, Stored
+from logd.store import Entry, Extent, Reader
 
 PAGE_BYTES = 384 * 1024
 """Of rows that match in a page, but for a single longer one."""
@@ -41,13 +41,6 @@ class _Piece(NamedTuple):
     matches: bool = True
 
 
-def filter_of(request: dict[str, Any] | None) -> Filter:
-    """The filter that a request's map stands for. BadFilter where its pattern is none."""
-    criteria = dict(request or {})
-    severity = severity_from_number(criteria.pop("min_severity", 0))
-    return Filter(**criteria, min_severity=severity)
-
-
 def read_page(reader: Reader, extent: Extent, request: Read) -> Page:
     """The page that is asked for. Blocks on the disk, for as long as it takes to look through `SCAN_BYTES`.
 
@@ -55,7 +48,7 @@ def read_page(reader: Reader, extent: Extent, request: Read) -> Page:
         BadFilter: the filter's pattern is none.
         StoreError: the disk says no.
     """
-    criteria = filter_of(request.filter)
+    criteria = Filter.of(request.filter or {})
     seq = _start_seq(reader, extent, request)
     pieces, following = _Scan(reader, extent, request, criteria).pieces(seq)
     if pieces and (request.before or request.after):
@@ -97,13 +90,14 @@ class _Scan:
     def pieces(self, seq: int) -> tuple[list[_Piece], int]:
         """What matches from `seq` on, or backward before it, in order; and the seq to go on from."""
         criteria, extent = self._criteria, self._extent
-        wanted = None if criteria.matches_all else self._is_wanted
+        wanted, can_hold = (None, None) if criteria.matches_all else (self._is_wanted, criteria.can_match)
         if not self._backward and self._since_us:
             # Nobody emits what is yet to be: a record's time is no later than when it was received.
             seq = max(seq, self._reader.find_time(extent, self._since_us))
         left_bytes, left_entries = SCAN_BYTES, MAX_ENTRIES
         deadline = time.monotonic() + SCAN_SECONDS
-        for block, following in self._reader.scan(extent, seq, wanted=wanted, backward=self._backward):
+        scan = self._reader.scan(extent, seq, wanted=wanted, can_hold=can_hold, backward=self._backward)
+        for block, following in scan:
             if block is not None:
                 if self._backward and block.time_us < self._since_us:
                     return self._in_order(), extent.first_seq

@@ -16,6 +16,7 @@ import trio
 
 from logd.daemon.access import Credentials
 from logd.daemon.handlers import HANDLERS
+from logd.daemon.handlers.attach import Watcher
 from logd.daemon.refusal import RequestRefused
 from logd.daemon.run import Session
 from logd.errors import BadFilter, LogdError, NotFound, RemoteProtocolError, StoreError, UsageError
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RECEIVE_BYTES = 1024 * 1024
+RECEIVE_BYTES = 256 * 1024
+BULK_BYTES = 32 * 1024
+"""A block's bytes are sent by themselves where they are so long: that costs less than to copy them."""
 DRAIN_SECONDS = 0.05
 """A stopping daemon takes in what a peer has sent until nothing has come for so long."""
 FAREWELL_SECONDS = 1.0
@@ -49,14 +52,18 @@ GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 class Peer:
     """A connected client, and what it has open. Handlers work on it."""
 
-    def __init__(self, server: Server, stream: trio.SocketStream, credentials: Credentials) -> None:
+    def __init__(self, server: Server, stream: trio.SocketStream, credentials: Credentials, number: int) -> None:
         self.server = server
+        self.number = number
+        """Of all peers that there ever were."""
         self.credentials = credentials
         self.client = ""
         self.received_us = 0
         """When the bytes came that are being handled."""
         self.sessions: dict[int, Session] = {}
-        self.subscriptions: dict[int, trio.CancelScope] = {}
+        self.watchers: dict[int, Watcher] = {}
+        self.tables: dict[int, trio.CancelScope] = {}
+        """Its subscriptions to tables."""
         self.nursery: trio.Nursery
         self._stream = stream
         self._connection = Connection(Role.SERVER)
@@ -85,7 +92,21 @@ class Peer:
     async def send(self, message: Message) -> None:
         """Send a message, when those before it are gone."""
         async with self._sending:
-            await self._stream.send_all(self._connection.send(message))
+            with trio.CancelScope(deadline=trio.current_time() + self.server.config.server.send_seconds) as scope:
+                first, bulk = self._connection.send_parts(message)
+                if len(bulk) < BULK_BYTES:
+                    first, bulk = first + bulk, b""
+                await self._stream.send_all(first)
+                if bulk:
+                    await self._stream.send_all(bulk)
+            if scope.cancelled_caught:
+                log.warning(
+                    "pid %d has taken nothing for %g seconds, and is hung up on",
+                    self.credentials.pid,
+                    self.server.config.server.send_seconds,
+                )
+                self.nursery.cancel_scope.cancel()
+                raise trio.BrokenResourceError
 
     async def refuse(self, request: Message, error: LogdError) -> None:
         """Answer `request` with the `error` that one of REQUEST_ERRORS stands for."""
@@ -166,7 +187,7 @@ class Peer:
     # What handlers open and close
 
     def check_id_is_free(self, number: int) -> None:
-        if number in self.sessions or number in self.subscriptions:
+        if number in self.sessions or number in self.watchers or number in self.tables:
             raise RequestRefused(ErrorCode.ALREADY_OPEN, f"id {number} is in use on this connection")
 
     def add_session(self, number: int, session: Session) -> None:

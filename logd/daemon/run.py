@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import trio
 
 from logd.daemon.access import Credentials
 from logd.daemon.meter import RateMeter
-from logd.fanout import RecentRows
+from logd.fanout import Filter, RecentBlocks, Shelf, Sieve, Table
 from logd.ingest import Envelope
 from logd.protocol import Open
-from logd.record import Rows
+from logd.record import ANY_LEVEL, Stored
 from logd.store import RunStore
 
 
@@ -39,57 +41,113 @@ class Session:
 class LiveRun:
     """A run that somebody writes or reads. The hub opens it, counts its users, and closes it behind the last."""
 
-    def __init__(self, name: str, store: RunStore) -> None:
+    def __init__(self, name: str, store: RunStore, shelf: Shelf) -> None:
         self.name = name
         self.store = store
+        self.head = store.extent.head
+        """The newest record that subscribers may be sent: the store has more while a commit is under way."""
         self.users = 0
         self.sessions: dict[int, Session] = {}
         self.opening = 0
         """Sessions that are about to be there: the run has begun, though nobody writes it yet."""
+        self.begun_us = 0
+        """When somebody last began to write it, since it is in use."""
+        self.begun_seq = 0
+        """The first record that came then, or is to come."""
         self.exit_status: int | None = None
         self.stalled = ""
         """Why nothing can be stored at present."""
         self.removed = False
+        self.awaited: set[int] = set()
+        """The keys of sessions that a stop of the daemon interrupted, and that are expected back."""
         self.tidied = False
         """Whether what a stop left in its folder is gone."""
         self.records = RateMeter()
-        self._recent = RecentRows()
-        self._changed = trio.Event()
+        self.board: Table | None = None
+        """None until somebody asks for it."""
+        self.sieves: dict[str, Sieve] = {}
+        """What subscriptions with a filter read through, by the filter."""
+        self._recent = RecentBlocks(shelf)
+        self._moved = trio.Event()
+        self._turned = trio.Event()
 
     @property
     def first_seq(self) -> int:
         return self.store.extent.first_seq
 
     @property
-    def head(self) -> int:
-        """The newest stored record's seq."""
-        return self.store.extent.head
-
-    @property
     def running(self) -> bool:
         return bool(self.sessions or self.opening)
 
-    def publish(self, stored: Iterable[Rows]) -> None:
-        """Tell subscribers of rows that were stored; the newest of them, at least, are given."""
-        for rows in stored:
-            self._recent.add(rows)
-        self.notify()
+    @property
+    def may_go_on(self) -> bool:
+        """Whether more may come: somebody writes it, or is expected back."""
+        return self.running or bool(self.awaited)
 
-    def notify(self) -> None:
-        """Wake whoever waits for the run to change."""
-        self._changed.set()
-        self._changed = trio.Event()
+    @property
+    def generation(self) -> int:
+        return self.store.extent.generation
 
-    async def wait_changed(self) -> None:
-        await self._changed.wait()
+    def publish(self, stored: Iterable[Stored]) -> None:
+        """Tell subscribers of blocks that were stored; the newest of them, at least, are given."""
+        for block in stored:
+            self._recent.add(block)
+        self.head = self.store.extent.head
+        self._moved.set()
+        self._moved = trio.Event()
 
-    async def read(self, seq: int, max_bytes: int) -> Rows:
-        """Rows from record `seq` on, or from the next that is there: from memory where they are new, or else from disk.
+    def turn(self) -> None:
+        """Wake whoever waits: something has changed about the run, not only its head."""
+        self._turned.set()
+        self._turned = trio.Event()
+        self._moved.set()
+        self._moved = trio.Event()
 
-        StoreError where the disk says no.
+    async def wait_moved(self) -> None:
+        """Return when the head has moved, or the run has turned."""
+        await self._moved.wait()
+
+    async def wait_turned(self) -> None:
+        """Return at the next `turn`."""
+        await self._turned.wait()
+
+    async def blocks(self, seq: int, max_bytes: int, level_mask: int) -> tuple[list[Stored], int]:
+        """The blocks from record `seq` on that have one of the levels: from memory where they are new, or from disk.
+
+        Returns:
+            The blocks, at most `max_bytes` of them or one record, and the seq to go on from: see `Reader.blocks`.
+
+        Raises:
+            StoreError: the disk says no.
         """
         seq = max(seq, self.first_seq)
-        recent = self._recent.read(seq, max_bytes)
+        recent = self._recent.read(seq, max_bytes, level_mask)
         if recent is not None:
             return recent
-        return await trio.to_thread.run_sync(lambda: self.store.reader.read(self.store.extent, seq, max_bytes))
+        wanted = None if level_mask == ANY_LEVEL else lambda entry: entry.level_mask & level_mask != 0
+        blocks, next_seq = await trio.to_thread.run_sync(
+            lambda: self.store.reader.blocks(self.store.extent, seq, max_bytes, wanted=wanted)
+        )
+        if len(blocks) == 1 and len(blocks[0].rows.data) > max_bytes:
+            blocks = [blocks[0]._replace(rows=blocks[0].rows.within(max_bytes))]
+            next_seq = blocks[0].rows.next_seq
+        return blocks, next_seq
+
+    @contextmanager
+    def sieve(self, request: dict[str, Any]) -> Iterator[Sieve]:
+        """The run through a filter, shared with all who ask for the same. BadFilter where its pattern is none."""
+        key = repr(sorted(request.items()))
+        sieve = self.sieves.get(key)
+        if sieve is None:
+            sieve = self.sieves[key] = Sieve(Filter.of(request), self.blocks)
+        sieve.users += 1
+        try:
+            yield sieve
+        finally:
+            sieve.users -= 1
+            if not sieve.users:
+                del self.sieves[key]
+
+    def close(self) -> None:
+        """Keep nothing of it in memory."""
+        self._recent.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import signal
@@ -14,17 +15,19 @@ import trio
 
 from logd.config import Config
 from logd.daemon.access import Credentials, may_connect, peer_credentials
+from logd.daemon.boards import Boards
 from logd.daemon.commit import Committer
 from logd.daemon.housekeeping import Housekeeper
 from logd.daemon.hub import Hub
 from logd.daemon.meter import RateMeter
+from logd.daemon.paces import Paces
 from logd.daemon.peer import Peer
 from logd.daemon.refusal import RequestRefused
 from logd.daemon.run import LiveRun, Session
 from logd.daemon.spool import Intake
 from logd.daemon.sync import Syncer
+from logd.daemon.topics import Topics
 from logd.errors import StoreError
-from logd.fanout import Subscription
 from logd.paths import Paths
 from logd.protocol import Connection, Error, ErrorCode, Open, Role
 from logd.record import now_us
@@ -57,8 +60,11 @@ class Server:
         self.syncer.on_sealed = self.housekeeper.note
         self.committer = Committer(config.store, self.syncer, self.housekeeper, stored_bytes)
         self.intake = Intake(self)
+        self.paces = Paces(config.fanout)
+        self.boards = Boards(self.hub, self.store)
+        self.topics = Topics(self)
+        self._numbers = itertools.count(1)
         self.peers: set[Peer] = set()
-        self.subscriptions: dict[Subscription, Peer] = {}
         self.started = 0.0
         self._connections_of: Counter[int] = Counter()
         self._accepting = trio.CancelScope()
@@ -66,11 +72,12 @@ class Server:
     async def serve(self, listener: trio.SocketListener, on_ready: Callable[[], None]) -> None:
         """Serve until SIGTERM, SIGINT or `stop`; then take in what was sent, and return with all files closed."""
         self.started = trio.current_time()
-        await trio.to_thread.run_sync(self.store.catalog.mark_lost, now_us())
+        lost = await trio.to_thread.run_sync(self.store.catalog.mark_lost, now_us())
         try:
             async with trio.open_nursery() as nursery:
-                for task in (self.hub.run, self.syncer.run, self.housekeeper.run, self.committer.run):
+                for task in (self.hub.run, self.syncer.run, self.housekeeper.run, self.committer.run, self.boards.run):
                     nursery.start_soon(task)
+                nursery.start_soon(self.hub.await_sessions, lost)
                 nursery.start_soon(self._stop_on_signal)
                 async with trio.open_nursery() as peers:
                     peers.start_soon(self.intake.run, on_ready)
@@ -84,6 +91,7 @@ class Server:
         finally:
             with trio.CancelScope(shield=True):
                 await self.syncer.sync_all()
+                await self.boards.save()
                 await self.hub.close_all()
             self.store.close()
 
@@ -114,7 +122,7 @@ class Server:
         if refusal is not None:
             await _turn_away(stream, *refusal)
             return
-        peer = Peer(self, stream, credentials)
+        peer = Peer(self, stream, credentials, next(self._numbers))
         self.peers.add(peer)
         self._connections_of[credentials.uid] += 1
         try:
@@ -146,7 +154,7 @@ class Server:
             key = session_key(credentials.uid, request.session)
             with trio.move_on_after(TAKE_OVER_SECONDS):
                 while key in run.sessions:
-                    await run.wait_changed()
+                    await run.wait_turned()
             stored_batch = await trio.to_thread.run_sync(self._last_batch, run, key)
             if key in run.sessions:
                 raise RequestRefused(ErrorCode.ALREADY_OPEN, "the session is open on another connection")
@@ -157,7 +165,8 @@ class Server:
             run.opening -= 1
         session = Session(run, key, request, credentials, now_us(), stored_batch, stored_batch)
         run.sessions[key] = session
-        run.notify()
+        run.begun_us, run.begun_seq = session.started_us, run.head + 1
+        run.turn()
         await self._note_in_catalog(run, partial(self.store.catalog.begin_session, run.name, _session_row(session)))
         return session
 
@@ -184,8 +193,9 @@ class Server:
         )
         await self._note_in_catalog(run, end)
         del run.sessions[session.key]
+        run.awaited.discard(session.key)
         run.exit_status = exit_status
-        run.notify()
+        run.turn()
         self.hub.release(run)
 
     async def _note_in_catalog(self, run: LiveRun, note: Callable[[], None]) -> None:

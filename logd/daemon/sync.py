@@ -47,7 +47,7 @@ class Syncer:
             run.users += 1
             self._waiting.add(run)
             self._noted.set()
-        if level_mask & URGENT_MASK or run.store.awaits_sync:
+        if level_mask & URGENT_MASK:
             self._urgent.set()
 
     async def run(self) -> None:
@@ -65,17 +65,21 @@ class Syncer:
         for run in runs:
             had_sealed = run.store.has_unsynced_segments
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(_sync, run)
+                await trio.to_thread.run_sync(_sync_in_thread, run)
             self._hub.release(run)
             if had_sealed:
                 self.on_sealed(run.name)
 
 
-def _sync(run: LiveRun) -> None:
+def sync_run(run: LiveRun) -> None:
+    """Put what is stored of a run on the disk itself. Called in a thread; StoreError as of `RunStore.sync`."""
+    error = run.store.sync()
+    if error is not None:
+        log.error("run %s: %s; what was not synced is in new files", run.name, error.message)
+
+
+def _sync_in_thread(run: LiveRun) -> None:
     try:
-        error = run.store.sync()
-    except StoreError as failure:
-        log.error("run %s: %s; it is written again before anything else is", run.name, failure.message)
-    else:
-        if error is not None:
-            log.error("run %s: %s; what was not synced is in new files", run.name, error.message)
+        sync_run(run)
+    except StoreError as error:
+        log.error("run %s: %s; it is written again before anything else is", run.name, error.message)

@@ -11,6 +11,8 @@ Where texts are known of which every matching line has one, a search with vector
 they are rare, RE2 is left out, and the lines that they are in are parsed and decided one by one. So are lines that RE2
 finds by an expression which is not exact, and, where there is no RE2, all.
 
+The reference parses every line with the standard library, and looks at each message alone.
+
 Known limit: a line that is no stored record, as a disk's damage leaves them, may be taken to match or not to.
 """
 
@@ -19,13 +21,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
-import orjson
-from ahocorasick_rs import BytesAhoCorasick, MatchKind
-
+from logd import accel
 from logd.fanout.pattern import JSON_CHARACTER, Pattern, compile_re2, json_text
-from logd.record import MAX_TIME_US, Rows, Severity, rfc3339
+from logd.record import MAX_TIME_US, Rows, Severity, rfc3339, severity_from_number
 
 Record = dict[str, Any]
 Span = tuple[int, int]
@@ -70,18 +72,22 @@ class Filter:
         self._criteria = _Criteria(min_severity, {"stream": stream, "source": source}, since_us, until_us)
         self._pattern = Pattern(pattern, fixed=fixed, ignore_case=ignore_case) if pattern else None
         self._invert = invert and self._pattern is not None
-        self._search = _Search(self._criteria, self._pattern)
-        self._search_any_message = _Search(self._criteria, None) if self._invert else None
 
         self.level_mask = sum(severity.mask_bit for severity in Severity if severity >= min_severity)
         """A block whose level mask shares no bit with this has no record that matches."""
         self.matches_all = self._criteria.hold_for_all and self._pattern is None
         """No criterion is given."""
 
+    @classmethod
+    def of(cls, request: dict[str, Any]) -> Filter:
+        """The filter that a request's map stands for, whose keys are as above; BadFilter where its pattern is none."""
+        severity = severity_from_number(request.get("min_severity", 0))
+        return cls(**{**request, "min_severity": severity})
+
     def select(self, rows: Rows) -> list[Rows]:
         """The records that match, as stretches of consecutive ones, in order, with others between any two of them."""
         data = rows.data
-        spans = list(_joined(self._spans(data)))
+        spans = _matching_spans(len(data), self, data)
         if spans == [(0, len(data))]:
             return [rows]
         selected: list[Rows] = []
@@ -92,26 +98,51 @@ class Filter:
             seq, at = selected[-1].next_seq, end
         return selected
 
-    def _spans(self, data: bytes) -> Iterable[Span]:
-        if self._search_any_message is None:
-            return self._search.spans(data)
-        return _without(self._search_any_message.spans(data), self._search.spans(data))
+    def can_match(self, data: bytes) -> bool:
+        """Whether a record that matches may be in a text, which is found out for less than where it is."""
+        return _can_match(len(data), self, data)
 
-    def _select_reference(self, rows: Rows) -> list[Rows]:
-        """The same as `select`: each line parsed by the standard library, each message looked at alone."""
-        selected: list[Rows] = []
-        for seq, line in enumerate(rows.data.split(b"\n")[:-1], rows.first_seq):
-            record = json.loads(line)
-            if not self._criteria.hold_for(record):
-                continue
-            if self._pattern is not None and self._pattern.matches(record["msg"]) == self._invert:
-                continue
-            if selected and selected[-1].next_seq == seq:
-                before = selected.pop()
-                selected.append(Rows(before.first_seq, before.record_count + 1, before.data + line + b"\n"))
-            else:
-                selected.append(Rows(seq, 1, line + b"\n"))
-        return selected
+    def _can_match_by_search(self, data: bytes) -> bool:
+        return self._search_any_message is not None or self._search.can_match(data)
+
+    def _can_match_reference(self, data: bytes) -> bool:
+        return True
+
+    def _spans(self, data: bytes) -> list[Span]:
+        found = self._search.spans(data)
+        if self._search_any_message is not None:
+            found = _without(self._search_any_message.spans(data), found)
+        return list(_joined(found))
+
+    def _spans_reference(self, data: bytes) -> list[Span]:
+        def holds_for(line: bytes) -> bool:
+            return _holds_for(self._criteria, self._pattern, line, json.loads, invert=self._invert)
+
+        lines = _lines_in(data, (0, len(data)))
+        return list(_joined((start, end) for start, end in lines if holds_for(data[start:end])))
+
+    @cached_property
+    def _search(self) -> _Search:
+        return _Search(self._criteria, self._pattern)
+
+    @cached_property
+    def _search_any_message(self) -> _Search | None:
+        return _Search(self._criteria, None) if self._invert else None
+
+
+_matching_spans = accel.operation(
+    "filter", reference=Filter._spans_reference, accelerated=Filter._spans, threshold_bytes=64
+)
+"""The lines of a block that match a filter, as spans, with others between any two of them."""
+
+_can_match = accel.operation(
+    "sift",
+    reference=Filter._can_match_reference,
+    accelerated=Filter._can_match_by_search,
+    threshold_bytes=0,
+    measured=False,
+)
+"""Whether a text is worth looking at. Of every one, says the reference: to know would take it as long as to look."""
 
 
 class _Criteria:
@@ -200,6 +231,10 @@ class _Search:
         needles = (pattern.needles if pattern else []) or criteria.needles
         self._find_needles = _needle_search(needles) if needles else None
 
+    def can_match(self, data: bytes) -> bool:
+        """Whether one may be in a text; True also where it is sooner to find them than to tell."""
+        return self._rare_needles(data) != []
+
     def spans(self, data: bytes) -> Iterable[Span]:
         """Where they are, in order. Two spans may touch, as lines are found one by one or several at once."""
         if self._pattern is None and self._criteria.hold_for_all:
@@ -240,15 +275,30 @@ class _Search:
 
         for span in spans:
             for start, end in [span] if is_sure(*span) else _lines_in(data, span):
-                if is_sure(start, end) or self._holds_for(data[start:end]):
+                if is_sure(start, end) or _holds_for(self._criteria, self._pattern, data[start:end], _loads):
                     yield start, end
 
-    def _holds_for(self, line: bytes) -> bool:
-        try:
-            record = orjson.loads(line)
-        except ValueError:
-            return False
-        return self._criteria.hold_for(record) and (self._pattern is None or self._pattern.matches(record["msg"]))
+
+def _holds_for(
+    criteria: _Criteria, pattern: Pattern | None, line: bytes, loads: Callable[[bytes], Any], *, invert: bool = False
+) -> bool:
+    """Whether a line matches, parsed by `loads`; one that is no record does not."""
+    try:
+        record = loads(line)
+        return criteria.hold_for(record) and (pattern is None or pattern.matches(record["msg"]) != invert)
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+def _orjson_loads() -> Callable[[bytes], Any]:
+    try:
+        from orjson import loads
+    except ImportError:
+        return json.loads
+    return loads
+
+
+_loads = _orjson_loads()
 
 
 def _compile_lines(pattern: str) -> Any:
@@ -260,8 +310,20 @@ def _compile_lines(pattern: str) -> Any:
 
 
 def _needle_search(needles: list[bytes]) -> Callable[[bytes | memoryview], list[int]]:
+    """Gives where the needles are, in order."""
+    try:
+        from ahocorasick_rs import BytesAhoCorasick, MatchKind
+    except ImportError:
+        return lambda data: sorted(chain.from_iterable(_find_all(needle, bytes(data)) for needle in needles))
     find = BytesAhoCorasick(needles, matchkind=MatchKind.LeftmostFirst).find_matches_as_indexes
     return lambda data: [start for _, start, _ in find(data)]
+
+
+def _find_all(needle: bytes, data: bytes) -> Iterator[int]:
+    start = data.find(needle)
+    while start >= 0:
+        yield start
+        start = data.find(needle, start + len(needle))
 
 
 # Spans

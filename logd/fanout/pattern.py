@@ -140,8 +140,8 @@ def _compile_given(pattern: str, *, fixed: bool, ignore_case: bool) -> Any:
         return compile_re2(re.escape(pattern) if fixed else pattern, ignore_case=ignore_case)
     except ImportError:
         raise BadFilter(
-            "patterns need the package google-re2, which is not installed",
-            hint="install it: pip install google-re2. Without it, a fixed text can be searched for in its own case",
+            "patterns need the package google-re2, which is not installed (pip install google-re2)",
+            hint="without it, a fixed text can be searched for in its own case",
         ) from None
     except ValueError as error:
         raise BadFilter(

@@ -1,50 +1,107 @@
-"""The newest rows of a run, kept in memory for the subscribers that are at its head."""
+"""The newest blocks of runs, kept in memory for the subscribers that are at their heads.
+
+Each run in use keeps its own; together they are bounded, too. What is older is read from its segment, which the system
+has in its cache most of the time.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 
-from logd.record import Rows
+from logd.record import Stored
 
 RECENT_BYTES = 1024 * 1024
-"""For each run in use. What is older is read from its segment, which the system has in its cache most of the time."""
+"""For each run in use. The oldest blocks go."""
+MAX_RECENT_BYTES = 32 * 1024 * 1024
+"""For all runs together. The oldest go of the run that was written longest ago."""
+_BLOCK_BYTES = 256
+"""What a block takes beside its text: most are a line each, of a job that says something now and then."""
 
 
-class RecentRows:
+class Shelf:
+    """What all runs keep together."""
+
+    def __init__(self, max_bytes: int = MAX_RECENT_BYTES) -> None:
+        self.size_bytes = 0
+        self._max_bytes = max_bytes
+        self._runs: OrderedDict[RecentBlocks, None] = OrderedDict()
+
+    def note(self, run: RecentBlocks, added_bytes: int) -> None:
+        """A run keeps so much more, or less."""
+        self.size_bytes += added_bytes
+        if added_bytes > 0:
+            self._runs[run] = None
+            self._runs.move_to_end(run)
+            while self.size_bytes > self._max_bytes and len(self._runs) > 1:
+                next(iter(self._runs)).drop_oldest()
+        elif not run.size_bytes:
+            self._runs.pop(run, None)
+
+
+class RecentBlocks:
     """The newest blocks of one run, as they were stored; the oldest go when they are over `RECENT_BYTES`."""
 
-    def __init__(self) -> None:
-        self._blocks: deque[Rows] = deque()
-        self._bytes = 0
+    def __init__(self, shelf: Shelf) -> None:
+        self.size_bytes = 0
+        self._shelf = shelf
+        self._blocks: deque[Stored] = deque()
+        self._cut: tuple[Stored, Stored] | None = None
+        """The block that was begun amid last, and what of it was read: other subscribers want the same."""
 
-    def add(self, rows: Rows) -> None:
-        if self._blocks and self._blocks[-1].next_seq != rows.first_seq:
-            self._blocks.clear()
-            self._bytes = 0
-        self._blocks.append(rows)
-        self._bytes += len(rows.data)
-        while self._bytes > RECENT_BYTES and len(self._blocks) > 1:
-            self._bytes -= len(self._blocks.popleft().data)
+    def add(self, block: Stored) -> None:
+        """Keep a block that follows those before it, which go where it does not."""
+        if self._blocks and self._blocks[-1].rows.next_seq != block.rows.first_seq:
+            self.clear()
+        self._blocks.append(block)
+        self._note(_size_bytes(block))
+        while self.size_bytes > RECENT_BYTES and len(self._blocks) > 1:
+            self.drop_oldest()
 
-    def read(self, seq: int, max_bytes: int) -> Rows | None:
-        """Rows from record `seq` on, `max_bytes` of them or one record; None where they are not all held."""
-        if not self._blocks or not self._blocks[0].first_seq <= seq < self._blocks[-1].next_seq:
+    def drop_oldest(self) -> None:
+        self._note(-_size_bytes(self._blocks.popleft()))
+
+    def clear(self) -> None:
+        self._blocks.clear()
+        self._cut = None
+        self._note(-self.size_bytes)
+
+    def _note(self, added_bytes: int) -> None:
+        self.size_bytes += added_bytes
+        self._shelf.note(self, added_bytes)
+
+    def read(self, seq: int, max_bytes: int, level_mask: int) -> tuple[list[Stored], int] | None:
+        """The blocks from record `seq` on that have one of the levels, `max_bytes` of them or one record.
+
+        Returns:
+            The blocks, and the seq to go on from; None where not all from `seq` on are held.
+        """
+        if not self._blocks or not self._blocks[0].rows.first_seq <= seq < self._blocks[-1].rows.next_seq:
             return None
-        taken: list[Rows] = []
-        taken_bytes = 0
+        found: list[Stored] = []
         # From the newest back: a subscriber at the head wants the last block or two of possibly thousands.
         for block in reversed(self._blocks):
-            taken.append(block)
-            if block.first_seq <= seq:
+            found.append(block)
+            if block.rows.first_seq <= seq:
                 break
-        taken.reverse()
-        if taken[0].first_seq < seq:
-            taken[0] = taken[0].after(seq)
-        for number, block in enumerate(taken):
-            taken_bytes += len(block.data)
-            if taken_bytes > max_bytes and number:
-                del taken[number:]
-                break
-        if len(taken) == 1:
-            return taken[0].within(max_bytes)
-        return Rows(seq, taken[-1].next_seq - seq, b"".join([block.data for block in taken]))
+        taken: list[Stored] = []
+        room_bytes = max_bytes
+        for block in reversed(found):
+            if block.level_mask & level_mask:
+                wanted = block if block.rows.first_seq >= seq else self._from(block, seq)
+                if taken and len(wanted.rows.data) > room_bytes:
+                    break
+                taken.append(wanted._replace(rows=wanted.rows.within(max_bytes)))
+                room_bytes -= len(wanted.rows.data)
+                if room_bytes < 0:
+                    return taken, taken[-1].rows.next_seq
+            seq = block.rows.next_seq
+        return taken, seq
+
+    def _from(self, block: Stored, seq: int) -> Stored:
+        if self._cut is None or self._cut[0] is not block or self._cut[1].rows.first_seq != seq:
+            self._cut = block, block._replace(rows=block.rows.after(seq))
+        return self._cut[1]
+
+
+def _size_bytes(block: Stored) -> int:
+    return len(block.rows.data) + _BLOCK_BYTES

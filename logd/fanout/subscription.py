@@ -1,29 +1,40 @@
-"""One subscriber's way through a run: a cursor with a pace.
+"""One subscriber's way through a run: a cursor with a throttle.
 
-    wait until the head is past the cursor  ->  wait for the interval  ->  read from the cursor  ->  send  ->  again
+    wait until the head is past the cursor  ->  wait until a flush is due  ->  send all up to the head  ->  again
 
-While a send waits for a slow reader the head moves on, and the next read carries more: nothing is queued. A *stream*
+While a send waits for a slow reader the head moves on, and the next flush carries more: nothing is queued. A *stream*
 is sent every record in order. A *view*, when more than its window is pending, is sent only the newest window, and how
-many were left out.
+many were left out. While it is *paused* it is sent counters alone; when it goes on, that is at the head.
+
+What befalls the run is told at once, and in its place: the last records of a run that ends are sent before its end.
 """
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import trio
 
-from logd.protocol import Attach, Batch, Event, Message
-from logd.record import Rows
+from logd.fanout.throttle import AdaptiveThrottler
+from logd.protocol import Attach, Batch, Event, Head, Message, View
+from logd.record import Stored
 
 READ_BYTES = 512 * 1024
 """What one batch carries at the most, but for a single longer record; half a frame."""
+MAX_BEHIND_RECORDS = 2_000_000
+"""A view with a filter that cannot keep up looks through so many of the newest records, and counts those before."""
+LOOK_SECONDS = 0.25
+"""A view whose filter has looked for so long is sent what was found, and how far that is."""
 
 Send = Callable[[Message], Awaitable[None]]
+ReadBlocks = Callable[[int], Awaitable[tuple[list[Stored], int]]]
+"""The next blocks from a seq on that are to be sent, about `READ_BYTES` of them; and the seq to go on from."""
 
 
-class RowSource(Protocol):
+class Source(Protocol):
     """A run, as a subscription sees it."""
 
     @property
@@ -31,7 +42,11 @@ class RowSource(Protocol):
     @property
     def head(self) -> int: ...
     @property
-    def running(self) -> bool: ...
+    def generation(self) -> int: ...
+    @property
+    def may_go_on(self) -> bool:
+        """Whether more may come: somebody writes it, or is expected back."""
+
     @property
     def exit_status(self) -> int | None: ...
     @property
@@ -41,11 +56,11 @@ class RowSource(Protocol):
     @property
     def removed(self) -> bool: ...
 
-    async def wait_changed(self) -> None:
-        """Return when the head has moved, or anything else of the above has changed."""
+    async def wait_moved(self) -> None:
+        """Return when the head has moved, or the run has turned."""
 
-    async def read(self, seq: int, max_bytes: int) -> Rows:
-        """Rows from `seq` on, or from the next that is there; none where there are no more."""
+    async def wait_turned(self) -> None:
+        """Return when anything else of the above has changed."""
 
 
 class Subscription:
@@ -53,84 +68,250 @@ class Subscription:
 
     Args:
         request: what was asked for; its `id` names the subscription.
+        read: where records come from; only those that match, where there is a filter.
         start_seq: the first record to send.
-        interval_seconds: the least time between two sends.
     """
 
-    def __init__(self, request: Attach, source: RowSource, start_seq: int, interval_seconds: float) -> None:
+    def __init__(
+        self, request: Attach, source: Source, read: ReadBlocks, start_seq: int, throttler: AdaptiveThrottler
+    ) -> None:
         self.request = request
         self.next_seq = start_seq
+        """All before it is sent, or does not match."""
+        self.throttler = throttler
+        self.paused = request.paused
+        self.window = request.window
         self.sent_records = 0
         self.skipped_records = 0
+        self.lagging_since = math.inf
+        """Since when something is stored that is not sent."""
         self._source = source
-        self._interval_seconds = interval_seconds
+        self._read = read
         # What was there when it was made is sent whole, and without `follow` nothing else is.
         self._caught_up_seq = source.head
+        self._counted_head = source.head
+        self._generation = source.generation
         self._told_stalled = False
+        self._told_counters: tuple[int, int] | None = None
+        self._waiting = trio.CancelScope()
+
+    @property
+    def source(self) -> Source:
+        return self._source
 
     @property
     def lag_records(self) -> int:
-        """How many stored records are not sent yet."""
+        """How many stored records are not sent yet, or not looked at."""
         return max(0, self._source.head + 1 - self.next_seq)
+
+    def view(self, request: View) -> None:
+        """Pause or go on, as the subscriber asks."""
+        self.paused = request.paused
+        self.window = request.window or self.window
+        self._told_counters = None
+        self._waiting.cancel()
 
     async def run(self, send: Send) -> None:
         """Send until the run has ended, or without `follow` until all that there was is sent."""
-        source, sub = self._source, self.request.id
-        flush_due = trio.current_time()
-        while self.next_seq <= self._caught_up_seq:
+        while self.next_seq <= self._caught_up_seq and not self.paused:
             await self._flush(send, self._caught_up_seq)
-        await send(Event(sub, "caught_up", seq=self.next_seq - 1))
+        await send(Event(self.request.id, "caught_up", seq=self.next_seq - 1))
         while self.request.follow:
-            while source.head < self.next_seq:
-                if source.removed:
-                    await send(Event(sub, "removed", seq=source.head))
+            await self._tell_turns(send)
+            if not self._has_news:
+                self.lagging_since = math.inf
+                if await self._tell_end(send):
                     return
-                if not source.running:
-                    await send(Event(sub, "ended", seq=source.head, exit_status=source.exit_status))
-                    return
-                await self._tell_whether_stalled(send)
-                await source.wait_changed()
-            if source.running:
-                await trio.sleep_until(flush_due)
-            flush_due = trio.current_time() + self._interval_seconds
-            await self._flush(send, source.head)
+                await self._wait(math.inf, self._source.wait_moved)
+            elif await self._wait_due():
+                await self._flush_counted(send)
 
-    async def _tell_whether_stalled(self, send: Send) -> None:
+    @property
+    def _counters(self) -> tuple[int, int]:
+        return self._source.first_seq, self._source.head
+
+    @property
+    def _has_news(self) -> bool:
+        if self.paused:
+            return self._counters != self._told_counters
+        return self._source.head >= self.next_seq
+
+    async def _wait(self, until: float, wait: Callable[[], Awaitable[None]]) -> None:
+        """Return when it is time, what is waited for is there, or the subscriber asks for something."""
+        with trio.CancelScope(deadline=until) as self._waiting:
+            await wait()
+
+    async def _wait_due(self) -> bool:
+        """Wait until a flush is due, which it is at once when the run has ended; False where things have changed."""
+        now = trio.current_time()
+        self.lagging_since = min(self.lagging_since, now)
+        self.throttler.count(max(0, self._source.head - self._counted_head), now)
+        self._counted_head = self._source.head
+        due = self.throttler.due(now)
+        if due <= now or not self._source.may_go_on:
+            return True
+        paused = self.paused
+        await self._wait(due, self._source.wait_turned)
+        return self.paused == paused and (trio.current_time() >= due or not self._source.may_go_on)
+
+    async def _flush_counted(self, send: Send) -> None:
+        """Send what there is, in as many batches as that takes."""
+        started = trio.current_time()
+        head = self._source.head
+        if self.paused:
+            await self._send_counters(send)
+        while self.next_seq <= head and not self.paused:
+            await self._flush(send, self._source.head if self.request.mode == "view" else head)
+        self.throttler.flushed(started, trio.current_time())
+        self.lagging_since = started if self._has_news else math.inf
+
+    async def _send_counters(self, send: Send) -> None:
+        self._told_counters = first_seq, head = self._counters
+        await send(Head(self.request.id, first_seq=first_seq, head=head))
+
+    # Batches
+
+    async def _flush(self, send: Send, head: int) -> None:
+        """Send one batch from the cursor on, up to `head` at the most."""
+        if self._source.first_seq > self.next_seq:
+            await self._tell_gap(send, min(self._source.first_seq, head + 1))
+        if self.request.filter:
+            blocks, skipped = await self._look(head)
+        else:
+            blocks, skipped = await self._next(head)
+            if blocks and blocks[0].rows.first_seq > self.next_seq:
+                await self._tell_gap(send, min(blocks[0].rows.first_seq, head + 1))
+            elif not blocks and self.next_seq <= head:
+                await self._tell_gap(send, head + 1)
+            blocks = _up_to(blocks, head)
+            if not blocks and not skipped:
+                return
+            self.next_seq = max(self.next_seq, blocks[-1].rows.next_seq if blocks else 0)
+        pieces = [*_pieces(blocks, times=self.request.times)]
+        await send(
+            Batch(
+                self.request.id,
+                pieces=pieces,
+                next_seq=self.next_seq,
+                head=self._source.head,
+                rows=b"".join([block.rows.data for block in blocks]),
+                skipped=skipped,
+            )
+        )
+        self.sent_records += sum(block.rows.record_count for block in blocks)
+        self.skipped_records += skipped
+
+    async def _next(self, head: int) -> tuple[list[Stored], int]:
+        """The blocks that go into the next batch; and how many records are left out before them."""
+        skipped = self._skip_to(head + 1 - self.window)
+        blocks, _ = await self._read(self.next_seq)
+        # A block is a piece where it does not follow the one before: what is between was damaged, and is told of first.
+        for number in range(1, len(blocks)):
+            if blocks[number].rows.first_seq != blocks[number - 1].rows.next_seq:
+                return blocks[:number], skipped
+        return blocks, skipped
+
+    async def _look(self, head: int) -> tuple[list[Stored], int]:
+        """Of a stream the next blocks that match; of a view the newest window of what does, up to the head."""
+        if self.request.mode == "stream":
+            blocks, self.next_seq = await self._read(self.next_seq)
+            blocks = _up_to(blocks, head)
+            self.next_seq = min(self.next_seq, head + 1)
+            return blocks, 0
+        skipped = self._skip_to(head + 1 - MAX_BEHIND_RECORDS)
+        found: deque[Stored] = deque()
+        found_bytes = found_records = 0
+        deadline = trio.current_time() + LOOK_SECONDS
+        while self.next_seq <= head and trio.current_time() < deadline and not self.paused:
+            blocks, self.next_seq = await self._read(self.next_seq)
+            for block in blocks:
+                found.append(block)
+                found_bytes += len(block.rows.data)
+                found_records += block.rows.record_count
+            while len(found) > 1 and (
+                found_records - found[0].rows.record_count >= self.window or found_bytes > READ_BYTES
+            ):
+                oldest = found.popleft().rows
+                found_bytes -= len(oldest.data)
+                found_records -= oldest.record_count
+                skipped += oldest.record_count
+        if found and found_records > self.window:
+            rows = found[0].rows
+            found[0] = found[0]._replace(rows=rows.after(rows.first_seq + found_records - self.window))
+            skipped += found_records - self.window
+        return list(found), skipped
+
+    def _skip_to(self, seq: int) -> int:
+        """Move a view's cursor on to a seq; how many records that leaves out."""
+        if self.request.mode == "stream" or seq <= self.next_seq:
+            return 0
+        skipped, self.next_seq = seq - self.next_seq, seq
+        return skipped
+
+    # Events
+
+    async def _tell_gap(self, send: Send, following_seq: int) -> None:
+        """Say that the records up to `following_seq` are there no more, and go on from there."""
+        if await self._tell_cleared(send):
+            return
+        seq = self.next_seq
+        self.next_seq = following_seq
+        await send(Event(self.request.id, "gap", seq=seq, count=following_seq - seq))
+
+    async def _tell_turns(self, send: Send) -> None:
+        """Say that the run was cleared, cannot be stored, or can again."""
+        await self._tell_cleared(send)
         reason = self._source.stalled
         if bool(reason) != self._told_stalled:
             self._told_stalled = bool(reason)
             kind = "stalled" if reason else "resumed"
             await send(Event(self.request.id, kind, seq=self._source.head, reason=reason[:256]))
 
-    async def _flush(self, send: Send, head: int) -> None:
-        """Send one batch from the cursor on, up to `head` at the most."""
-        skipped = 0
-        if self.request.mode == "view" and head - self.next_seq >= self.request.window:
-            skipped = head - self.request.window + 1 - self.next_seq
-            self.next_seq += skipped
-        rows = await self._source.read(self.next_seq, READ_BYTES)
-        if rows.first_seq > self.next_seq:
-            await self._tell_gap(send, min(rows.first_seq, head + 1))
-            if rows.first_seq > head or not rows.record_count:
-                return
-        if rows.next_seq > head + 1:
-            rows = rows.up_to(head)
-        await send(
-            Batch(
-                self.request.id,
-                first_seq=rows.first_seq,
-                count=rows.record_count,
-                head=self._source.head,
-                rows=rows.data,
-                skipped=skipped,
-            )
-        )
-        self.next_seq = rows.next_seq
-        self.sent_records += rows.record_count
-        self.skipped_records += skipped
+    async def _tell_cleared(self, send: Send) -> bool:
+        """Say that all records were removed, where that is so: what comes is of another generation."""
+        source = self._source
+        if source.generation == self._generation:
+            return False
+        self._generation = source.generation
+        self._told_counters = None
+        unsent = max(0, source.first_seq - self.next_seq)
+        self.next_seq += unsent
+        await send(Event(self.request.id, "cleared", seq=source.first_seq, count=unsent, generation=self._generation))
+        return True
 
-    async def _tell_gap(self, send: Send, following_seq: int) -> None:
-        """Say that the records up to `following_seq` are there no more, and go on from there."""
-        seq = self.next_seq
-        self.next_seq = following_seq
-        await send(Event(self.request.id, "gap", seq=seq, count=following_seq - seq))
+    async def _tell_end(self, send: Send) -> bool:
+        """Say that the run was removed, or has ended, where that is so."""
+        source, sub = self._source, self.request.id
+        if source.removed:
+            await send(Event(sub, "removed", seq=source.head))
+        elif not source.may_go_on:
+            await send(Event(sub, "ended", seq=source.head, exit_status=source.exit_status))
+        return source.removed or not source.may_go_on
+
+
+def _up_to(blocks: list[Stored], head: int) -> list[Stored]:
+    """What of the blocks is not behind `head`."""
+    kept = [block for block in blocks if block.rows.first_seq <= head]
+    if kept and kept[-1].rows.next_seq > head + 1:
+        kept[-1] = kept[-1]._replace(rows=kept[-1].rows.up_to(head))
+    return kept
+
+
+def _pieces(blocks: list[Stored], *, times: bool) -> list[list[object]]:
+    """[first seq, count, time received in µs, True] of each stretch of consecutive records.
+
+    Args:
+        times: a stretch ends where the time changes, and not only where records are left out.
+    """
+    pieces: list[list[object]] = []
+    first_seq = next_seq = time_us = 0
+    for rows, received_us, _ in blocks:
+        if next_seq and (rows.first_seq != next_seq or (times and received_us != time_us)):
+            pieces.append([first_seq, next_seq - first_seq, time_us, True])
+            next_seq = 0
+        if not next_seq:
+            first_seq, time_us = rows.first_seq, received_us
+        next_seq = rows.next_seq
+    if next_seq:
+        pieces.append([first_seq, next_seq - first_seq, time_us, True])
+    return pieces

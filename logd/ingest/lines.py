@@ -4,19 +4,18 @@ The whole block is decoded once; its newlines become 0x7F, which JSON does not e
 and each 0x7F in the result is replaced by the text that closes one record and opens the next. Where levels or times
 differ within the block, the string is split at 0x7F instead, and joined with an opening for each record.
 
-A block that contains 0x7F, is not UTF-8, or has a line over the limit is encoded line by line. The reference does that
-with the standard library alone. All ways give the same bytes; a property test holds them to it.
+A block that contains 0x7F, as its labels may, is not UTF-8, or has a line over the limit is encoded line by line. The
+reference does that with every block, and with the standard library alone. All ways give the same bytes; a property test
+holds them to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import chain, repeat
 from typing import NamedTuple
 
-import orjson
-
+from logd import accel
 from logd.ingest.block import (
     MAX_BLOCK_BYTES,
     Block,
@@ -24,11 +23,12 @@ from logd.ingest.block import (
     Row,
     gather,
     json_text,
+    json_text_sooner,
     mask_of,
     opening,
-    orjson_text,
+    text_to_json,
 )
-from logd.ingest.levels import severities_in_block, severities_of_lines
+from logd.ingest.levels import severities_by_stem, severities_in_block
 from logd.record import MAX_TEXT_BYTES, Severity, cut
 
 _SEPARATOR = b"\x7f"
@@ -61,7 +61,7 @@ def encode_lines(
     if cont:
         time_us, lines = batches[0]
         first, newline, rest = lines.partition(b"\n")
-        yield from _encode_each([LineBatch(time_us, first + newline)], envelope, severity, cont=True)
+        yield from _encode_piece([LineBatch(time_us, first + newline)], envelope, severity, cont=True)
         batches = [LineBatch(time_us, rest)] * bool(rest) + batches[1:]
     if len(batches) == 1 and len(batches[0].lines) > MAX_PIECE_BYTES and _has_several_lines(batches[0].lines):
         for half in _halves(batches):
@@ -70,14 +70,16 @@ def encode_lines(
         yield from _encode_piece(batches, envelope, severity)
 
 
-def _encode_piece(batches: list[LineBatch], envelope: Envelope, severity: Severity | None) -> Iterator[Block]:
-    try:
-        block = _encode_fast(batches, envelope, severity)
-    except _TooManyLines:
+def _encode_piece(
+    batches: list[LineBatch], envelope: Envelope, severity: Severity | None, *, cont: bool = False
+) -> Iterator[Block]:
+    size_bytes = len(batches[0].lines) if len(batches) == 1 else sum([len(lines) for _, lines in batches])
+    blocks = _encode(size_bytes, batches, envelope, severity, cont)
+    if blocks is None:
         for half in _halves(batches):
             yield from _encode_piece(half, envelope, severity)
     else:
-        yield from _encode_each(batches, envelope, severity) if block is None else (block,)
+        yield from blocks
 
 
 def _halves(batches: list[LineBatch]) -> tuple[list[LineBatch], list[LineBatch]]:
@@ -102,20 +104,20 @@ class _TooManyLines(Exception):
 def _encode_fast(batches: list[LineBatch], envelope: Envelope, severity: Severity | None) -> Block | None:
     """One block of `batches`, or None where its lines need to be looked at each."""
     lines = batches[0].lines if len(batches) == 1 else b"".join([batch.lines for batch in batches])
-    if _SEPARATOR in lines or _has_long_line(lines):
+    if _SEPARATOR in lines or _SEPARATOR in envelope.closing or _has_long_line(lines):
         return None
     try:
         text = str(memoryview(lines)[:-1], "utf-8")
     except UnicodeDecodeError:
         return None
-    body = orjson.dumps(text.replace("\n", "\x7f"))
-    found = severities_in_block(lines) if severity is None else {}
+    body = text_to_json(text.replace("\n", "\x7f"))
+    found = severities_in_block(len(lines), lines) if severity is None else {}
     default = severity or Severity.UNSET
     batch_times = [batch.time_us for batch in batches]
     span = min(batch_times), max(batch_times)
     opened = opening(batch_times[0], default)
     between = b'"' + envelope.closing + opened + b'"'
-    max_records = max(1, MAX_BLOCK_BYTES // len(between))
+    max_records = _max_lines(envelope, opened)
     if len(batches) == 1 and not found:
         # How many lines there are comes of how much longer they got: to count them would take as long as all the rest.
         rows = body.replace(_SEPARATOR, between, max_records)
@@ -135,6 +137,11 @@ def _encode_fast(batches: list[LineBatch], envelope: Envelope, severity: Severit
     return Block(b"".join(records), len(texts), level_mask, *span)
 
 
+def _max_lines(envelope: Envelope, opened: bytes) -> int:
+    """How many lines fit in a block, for what is written around each."""
+    return max(1, MAX_BLOCK_BYTES // (len(envelope.closing) + len(opened) + 2))
+
+
 def _has_long_line(lines: bytes) -> bool:
     """Whether a line is longer than `MAX_TEXT_BYTES`; looks at one newline in each such stretch, and no more."""
     start = 0
@@ -146,16 +153,34 @@ def _has_long_line(lines: bytes) -> bool:
     return False
 
 
+def _encode_accelerated(
+    batches: list[LineBatch], envelope: Envelope, severity: Severity | None, cont: bool
+) -> list[Block] | None:
+    try:
+        block = None if cont else _encode_fast(batches, envelope, severity)
+    except _TooManyLines:
+        return None
+    if block is not None:
+        return [block]
+    return _encode_each(batches, envelope, severity, cont, text_json=json_text_sooner, find_severities=_find_severities)
+
+
+def _find_severities(lines: bytes) -> dict[int, Severity]:
+    return severities_in_block(len(lines), lines)
+
+
 def _encode_each(
     batches: list[LineBatch],
     envelope: Envelope,
     severity: Severity | None,
+    cont: bool,
     *,
-    cont: bool = False,
-    text_json: TextToJson = orjson_text,
-    find_severities: FindSeverities = severities_in_block,
-) -> Iterator[Block]:
-    """The blocks of `batches`, line by line. With the standard library's operations it is the reference."""
+    text_json: TextToJson = json_text,
+    find_severities: FindSeverities = severities_by_stem,
+) -> list[Block] | None:
+    opened = opening(batches[0].time_us, severity or Severity.UNSET)
+    if sum(lines.count(b"\n") for _, lines in batches) > _max_lines(envelope, opened):
+        return None
 
     def rows(cont: bool) -> Iterator[Row]:
         for time_us, lines in batches:
@@ -168,7 +193,17 @@ def _encode_each(
                     cont = True
                 cont = False
 
-    return gather(rows(cont))
+    return list(gather(rows(cont)))
 
 
-_encode_reference = partial(_encode_each, text_json=json_text, find_severities=severities_of_lines)
+def _encode_reference(
+    batches: list[LineBatch], envelope: Envelope, severity: Severity | None, cont: bool
+) -> list[Block] | None:
+    return _encode_each(batches, envelope, severity, cont)
+
+
+_encode = accel.operation("lines", reference=_encode_reference, accelerated=_encode_accelerated, threshold_bytes=64)
+"""The blocks of `batches`; None where there are too many lines for one.
+
+Both forms give the same rows. What escapes add may put them into several blocks, which is for the form to say.
+"""

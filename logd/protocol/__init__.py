@@ -1,6 +1,7 @@
 """The protocol between daemon and clients, without any I/O; logd-protocol(7) describes it for other languages."""
 
 from logd.protocol.checks import (
+    MAX_ITEMS_IN_FRAME,
     MAX_LINES_BYTES,
     MAX_RECORDS_IN_FRAME,
 )
@@ -20,7 +21,9 @@ from logd.protocol.messages import (
     Emit,
     Error,
     Event,
+    Head,
     Hello,
+    Items,
     Limits,
     Message,
     Open,
@@ -31,14 +34,19 @@ from logd.protocol.messages import (
     Read,
     Remove,
     Reply,
+    Report,
     Runs,
     Stats,
+    Throttle,
     Verify,
+    View,
+    Watch,
     Welcome,
 )
 
 __all__ = [
     "MAX_FRAME_BYTES",
+    "MAX_ITEMS_IN_FRAME",
     "MAX_LINES_BYTES",
     "MAX_RECORDS_IN_FRAME",
     "MESSAGE_TYPES",
@@ -56,7 +64,9 @@ __all__ = [
     "Error",
     "ErrorCode",
     "Event",
+    "Head",
     "Hello",
+    "Items",
     "Limits",
     "Message",
     "Open",
@@ -67,10 +77,14 @@ __all__ = [
     "Read",
     "Remove",
     "Reply",
+    "Report",
     "Role",
     "Runs",
     "State",
     "Stats",
+    "Throttle",
     "Verify",
+    "View",
+    "Watch",
     "Welcome",
 ]

@@ -18,7 +18,16 @@ MAX_FIELDS_CHARACTERS = 32 * 1024
 """All of a record's fields together: with escapes and the longest text, a record fits the frame that it is read in."""
 MAX_PAGE_RECORDS = 100_000
 MAX_CONTEXT_RECORDS = 10_000
+MAX_WINDOW_RECORDS = 100_000
 MAX_PATTERN_CHARACTERS = 4096
+MAX_ITEMS_IN_FRAME = 500
+"""Of a table. As large as they may be, so many fit a frame."""
+MAX_KEY_BYTES = 256
+"""A table's key."""
+MAX_ITEM_BYTES = 1024
+"""What a table has for a key: its names and values together, as text."""
+MAX_ITEM_NAMES = 16
+MAX_SETTINGS = 32
 MAX_FIELD_DEPTH = 4
 """A record's fields may hold lists and maps so deep, themselves counted: a frame's eight levels less those above."""
 MAX_REPLY_DEPTH = 7
@@ -57,6 +66,36 @@ def is_map(value: Any) -> bool:
 
 def is_flag(value: Any) -> bool:
     return type(value) is bool
+
+
+def is_item(value: Any) -> bool:
+    """What a board or another table has for a key: a small flat map."""
+    return (
+        is_map(value)
+        and len(value) <= MAX_ITEM_NAMES
+        and all(type(item) in _SCALARS and _is_value(item, 0) for item in value.values())
+        and sum(len(name.encode()) + len(str(item).encode()) for name, item in value.items()) <= MAX_ITEM_BYTES
+    )
+
+
+def is_items(value: Any) -> bool:
+    """Values by key; None for a key that is removed."""
+    return (
+        type(value) is dict
+        and len(value) <= MAX_ITEMS_IN_FRAME
+        and all(
+            type(key) is str and 0 < len(key.encode()) <= MAX_KEY_BYTES and (item is None or is_item(item))
+            for key, item in value.items()
+        )
+    )
+
+
+def is_settings(value: Any) -> bool:
+    return (
+        is_map(value)
+        and len(value) <= MAX_SETTINGS
+        and all(type(item) in (int, float, bool) for item in value.values())
+    )
 
 
 def is_versions(value: Any) -> bool:

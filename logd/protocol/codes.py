@@ -22,6 +22,8 @@ class ErrorCode(StrEnum):
     ALREADY_OPEN = "already_open"
     BATCH_GAP = "batch_gap"
     BAD_FILTER = "bad_filter"
+    BAD_SETTING = "bad_setting"
+    BOARD_FULL = "board_full"
     RUN_IN_USE = "run_in_use"
     STORE_FAILED = "store_failed"
     STOPPING = "stopping"
@@ -51,6 +53,8 @@ _SENTENCES = {
     ErrorCode.ALREADY_OPEN: "The id is in use on this connection, or the session on another.",
     ErrorCode.BATCH_GAP: "The batch number is not the next one of its session.",
     ErrorCode.BAD_FILTER: "The filter's pattern is not a regular expression as RE2 has them.",
+    ErrorCode.BAD_SETTING: "There is no such setting, or it cannot have this value.",
+    ErrorCode.BOARD_FULL: "The run's board would have more items than it can have; it is as it was.",
     ErrorCode.RUN_IN_USE: "Somebody emits into the run, which must not be while it is removed.",
     ErrorCode.STORE_FAILED: "The store could not be read.",
     ErrorCode.STOPPING: "The daemon is stopping; what it acknowledged is stored.",

@@ -17,7 +17,7 @@ from typing import Final
 from logd.errors import LocalProtocolError, RemoteProtocolError
 from logd.protocol.codec import Decoder, encode_parts
 from logd.protocol.codes import ErrorCode
-from logd.protocol.framing import FrameReader, frame
+from logd.protocol.framing import FrameReader, frame_parts
 from logd.protocol.messages import (
     Ack,
     Attach,
@@ -28,7 +28,9 @@ from logd.protocol.messages import (
     Emit,
     Error,
     Event,
+    Head,
     Hello,
+    Items,
     Limits,
     Message,
     Open,
@@ -39,9 +41,13 @@ from logd.protocol.messages import (
     Read,
     Remove,
     Reply,
+    Report,
     Runs,
     Stats,
+    Throttle,
     Verify,
+    View,
+    Watch,
     Welcome,
 )
 
@@ -64,8 +70,13 @@ class State(Enum):
     """The daemon has answered; requests may be sent."""
 
 
-_REQUESTS = (Open, Emit, Close, Attach, Detach, Read, Runs, Verify, Clear, Remove, Limits, Stats, Ping)
-_ANSWERS = (Ack, Batch, Event, Page, Progress, Reply, Error, Pong)
+_REQUESTS = (
+    *(Open, Emit, Close),
+    *(Attach, View, Detach, Watch),
+    *(Read, Runs, Stats, Ping),
+    *(Report, Verify, Clear, Remove, Limits, Throttle),
+)
+_ANSWERS = (Ack, Batch, Head, Items, Event, Page, Progress, Reply, Error, Pong)
 
 TRANSITIONS: Final[dict[State, dict[tuple[Role, type[Message]], State]]] = {
     State.START: {(Role.CLIENT, Hello): State.GREETED, (Role.SERVER, Error): State.START},
@@ -113,15 +124,19 @@ class Connection:
             LocalProtocolError: the message is not ours to send in this state, cannot be encoded, or is too large for a
                 frame. The state is then what it was.
         """
+        return b"".join(self.send_parts(message))
+
+    def send_parts(self, message: Message) -> tuple[bytes, bytes]:
+        """The same in two parts. Of a message with a block's bytes the second is these, which so are not copied."""
         following = self._may_send.get(type(message))
         if following is None:
             raise LocalProtocolError(
                 ErrorCode.BAD_STATE, f"{self.role.name.lower()} cannot send {message.t} in {self.state.name}"
             )
-        data = frame(*encode_parts(message))
+        parts = frame_parts(*encode_parts(message))
         if following is not self.state:
             self._enter(following)
-        return data
+        return parts
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the peer, as many or few as came."""

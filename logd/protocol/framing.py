@@ -25,7 +25,12 @@ LENGTH_BYTES = _LENGTH.size
 
 def frame(*payload: bytes) -> bytes:
     """A payload, in as many parts as it comes, as a frame; the caller has held it to `MAX_FRAME_BYTES`."""
-    return b"".join((_LENGTH.pack(sum(map(len, payload))), *payload))
+    return b"".join(frame_parts(*payload))
+
+
+def frame_parts(*payload: bytes) -> tuple[bytes, bytes]:
+    """The same in two parts, of which the second is the payload's last part as it is."""
+    return b"".join((_LENGTH.pack(sum(map(len, payload))), *payload[:-1])), payload[-1]
 
 
 class FrameReader:

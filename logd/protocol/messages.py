@@ -18,6 +18,8 @@ from logd.protocol.checks import (
     MAX_CONTEXT_RECORDS,
     MAX_ID,
     MAX_PAGE_RECORDS,
+    MAX_PATTERN_CHARACTERS,
+    MAX_WINDOW_RECORDS,
     RUN,
     SEQ,
     TIME_US,
@@ -27,9 +29,11 @@ from logd.protocol.checks import (
     integer,
     is_filter,
     is_flag,
+    is_items,
     is_lines,
     is_pieces,
     is_reply_value,
+    is_settings,
     is_shared_fields,
     is_versions,
     one_of,
@@ -220,15 +224,24 @@ class Close(Message):
     mode=one_of("stream", "view"),
     last=optional(integer(0, MAX_ID)),
     from_seq=optional(integer(1, MAX_ID)),
-    window=integer(1, 100_000),
+    generation=optional(integer(0, MAX_ID)),
+    window=integer(1, MAX_WINDOW_RECORDS),
+    filter=optional(is_filter),
     wait=is_flag,
     follow=is_flag,
+    paused=is_flag,
+    times=is_flag,
+    interval_ms=integer(0, 3_600_000),
 )
 class Attach(Message):
     """Subscribe to a run, from `from_seq`, or else from its newest `last` records (None: from its first).
 
-    With `wait` a run that does not exist is waited for. Without `follow` the subscription ends at the head that the
-    run had when it was made; with it, when the run ends.
+    A `stream` is sent every record, a `view` no more than the newest `window` of what is pending. With `filter` only
+    records that match are. `from_seq` with the `generation` that it was told in is a cursor: where the run is of
+    another generation now, it goes on from where that begins. With `wait` a run that does not exist is waited for.
+    Without `follow` the subscription ends at the head that the run had when it was made; with it, when the run ends.
+    `paused` is as in `view`. With `times` each piece of a batch was received at one time. `interval_ms` asks not to be
+    sent to more often.
     """
 
     id: int
@@ -236,9 +249,27 @@ class Attach(Message):
     mode: str = "stream"
     last: int | None = None
     from_seq: int | None = None
-    window: int = 1000
+    generation: int | None = None
+    window: int = 500
+    filter: dict[str, Any] | None = None
     wait: bool = False
     follow: bool = True
+    paused: bool = False
+    times: bool = False
+    interval_ms: int = 0
+
+
+@_message("view", id=ID, sub=ID, paused=is_flag, window=optional(integer(1, MAX_WINDOW_RECORDS)))
+class View(Message):
+    """Pause a subscription, or have it go on: a view at the run's head, a stream where it was.
+
+    While it is paused it is sent `head` alone. `window` is as in `attach`; None leaves it as it is.
+    """
+
+    id: int
+    sub: int
+    paused: bool = False
+    window: int | None = None
 
 
 @_message("detach", sub=ID)
@@ -246,6 +277,44 @@ class Detach(Message):
     """End a subscription. Nothing of it follows the reply, which carries the subscription's id."""
 
     sub: int
+
+
+@_message(
+    "watch",
+    id=ID,
+    topic=one_of("runs", "presence", "board"),
+    run=text(MAX_PATTERN_CHARACTERS),
+    interval_ms=integer(0, 3_600_000),
+)
+class Watch(Message):
+    """Subscribe to a table of last values, sent as `items`: whole at first and now and then, else what has changed.
+
+    `runs` has the runs in use, by name, `presence` who emits and who watches, and `board` what was reported of one run.
+    `run` is a run's name; of the first two topics it can be a pattern such as `scrape-*`, and "" is all runs.
+    """
+
+    id: int
+    topic: str
+    run: str = ""
+    interval_ms: int = 0
+
+
+@_message("report", id=ID, run=RUN, items=is_items, reset=is_flag)
+class Report(Message):
+    """Set what a run's board has for some keys; None removes one, and `reset` first of all those that there are."""
+
+    id: int
+    run: str
+    items: dict[str, Any]
+    reset: bool = False
+
+
+@_message("throttle", id=ID, settings=is_settings)
+class Throttle(Message):
+    """Change how often subscribers are sent to, until the daemon ends; answered with all settings as they are then."""
+
+    id: int
+    settings: dict[str, Any]
 
 
 @_message(
@@ -369,41 +438,71 @@ class Ack(Message):
 @_message(
     "batch",
     sub=ID,
-    first_seq=SEQ,
-    count=integer(0, MAX_ID),
+    pieces=is_pieces,
+    next_seq=SEQ,
     head=SEQ,
     rows=byte_string(MAX_FRAME_BYTES),
     skipped=integer(0, MAX_ID),
 )
 class Batch(Message):
-    """`count` records of a run from `first_seq`, as stored; `skipped` records before them are left out of the view."""
+    """A subscription's next records, as stored.
+
+    `pieces` says what `rows` are, as in `page`. All before `next_seq` is sent, or does not match; with a filter there
+    may be no rows at all. Of what comes before them `skipped` records are left out of the view: they match, or were
+    not looked at.
+    """
 
     bulk = "rows"
 
     sub: int
-    first_seq: int
-    count: int
+    pieces: list[list[Any]]
+    next_seq: int
     head: int
     rows: bytes
     skipped: int = 0
 
 
+@_message("head", sub=ID, first_seq=SEQ, head=SEQ)
+class Head(Message):
+    """What a paused subscription is sent: its run now holds the records from `first_seq` to `head`."""
+
+    sub: int
+    first_seq: int
+    head: int
+
+
+@_message("items", sub=ID, items=is_items, whole=is_flag, more=is_flag)
+class Items(Message):
+    """What has changed of a table: values by key, None for one that is removed.
+
+    With `whole` these are all, and what was sent before is to be dropped. With `more` what belongs to it follows.
+    """
+
+    sub: int
+    items: dict[str, Any]
+    whole: bool = False
+    more: bool = False
+
+
 @_message(
     "event",
     sub=ID,
-    kind=one_of("waiting", "caught_up", "ended", "gap", "stalled", "resumed", "removed"),
+    kind=one_of("waiting", "caught_up", "ended", "gap", "cleared", "truncated", "stalled", "resumed", "removed"),
     seq=SEQ,
     exit_status=optional(integer(0, 255)),
     count=integer(0, MAX_ID),
+    generation=SEQ,
     reason=text(256),
 )
 class Event(Message):
     """What befell a subscription.
 
     It is `waiting` for the run to exist. It has `caught_up` with what there was when it was made, up to record `seq`.
-    There is a `gap`: the `count` records from `seq` on are there no more. The run cannot be stored at present
-    (`stalled`, with the `reason`), or can again (`resumed`). The run has `ended` after record `seq`, or was `removed`,
-    and with it the subscription is over.
+    There is a `gap`: the `count` records from `seq` on are there no more. The run was `cleared`: it begins at record
+    `seq` now, is of that `generation`, and `count` records were not sent yet. It is `truncated`: a crash of the system
+    took the records from `seq` on that were there when the cursor was told, and others have these seqs. The run cannot
+    be stored at present (`stalled`, with the `reason`), or can again (`resumed`). The run has `ended` after record
+    `seq`, or was `removed`, and with it the subscription is over.
     """
 
     sub: int
@@ -411,6 +510,7 @@ class Event(Message):
     seq: int = 0
     exit_status: int | None = None
     count: int = 0
+    generation: int = 0
     reason: str = ""
 
 

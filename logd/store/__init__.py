@@ -1,14 +1,16 @@
 """Blocks on disk: rotating segments of JSON Lines with an index each. Nothing here knows of sockets or of trio."""
 
-from logd.store.catalog import Catalog, RunFigures, RunRow, SessionRow
+from logd.store.batches import session_key
+from logd.store.catalog import MAX_ITEMS_OF_RUN, Catalog, RunFigures, RunRow, SessionRow
 from logd.store.index import Entry
-from logd.store.reader import Extent, Reader, Stored
+from logd.store.reader import Extent, Reader
 from logd.store.report import Report
 from logd.store.retention import Limits, excess_bytes, keep_from
-from logd.store.run import Append, RunStore, session_key
+from logd.store.run import Append, RunStore
 from logd.store.store import Store
 
 __all__ = [
+    "MAX_ITEMS_OF_RUN",
     "Append",
     "Catalog",
     "Entry",
@@ -21,7 +23,6 @@ __all__ = [
     "RunStore",
     "SessionRow",
     "Store",
-    "Stored",
     "excess_bytes",
     "keep_from",
     "session_key",

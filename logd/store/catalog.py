@@ -193,15 +193,23 @@ class Catalog(Database):
         return session_row(found).started_us if found else None
 
     @transaction
-    def mark_lost(self, now_us: int) -> None:
-        """At the daemon's start: sessions that still run do so no more, and nobody ended them."""
+    def mark_lost(self, now_us: int) -> dict[str, set[int]]:
+        """At the daemon's start: sessions that still run do so no more, and nobody ended them.
+
+        Returns:
+            Their keys, by run.
+        """
+        lost: dict[str, set[int]] = {}
+        for run, key in self._execute("SELECT run, key FROM sessions WHERE ended_us IS NULL").fetchall():
+            lost.setdefault(run, set()).add(key % 2**64)
         self._execute("UPDATE sessions SET ended_us = ?, lost = 1 WHERE ended_us IS NULL", now_us)
+        return lost
 
     # Boards
 
     @transaction
     def set_items(self, run: str, values: Mapping[str, Any], now_us: int) -> None:
-        """Set what a run's board has for some keys, to values that JSON has a form for.
+        """Set what a run's board has for some keys, to values that JSON has a form for; None removes one.
 
         Raises:
             NotFound: there is no such run.
@@ -213,8 +221,10 @@ class Catalog(Database):
             INSERT INTO items (run, key, value, updated_us) VALUES (?, ?, ?, ?)
             ON CONFLICT DO UPDATE SET value = excluded.value, updated_us = excluded.updated_us
             """,
-            [(run, key, json.dumps(value), now_us) for key, value in values.items()],
+            [(run, key, json.dumps(value), now_us) for key, value in values.items() if value is not None],
         )
+        removed = [(run, key) for key, value in values.items() if value is None]
+        self._execute_many("DELETE FROM items WHERE run = ? AND key = ?", removed)
         ((count,),) = self._execute("SELECT COUNT(*) FROM items WHERE run = ?", run)
         if count > MAX_ITEMS_OF_RUN:
             raise UsageError(f"the board of run {run} would have {count} items; it can have {MAX_ITEMS_OF_RUN}")

@@ -2,7 +2,8 @@
 
 A header, then one entry of fixed size for each block, in order; a block is stored when its entry is. All numbers are
 little-endian. The header is 64 bytes: the magic, the run's generation when the segment was begun or last cut, the
-segment's first seq, the time it was begun, zeros, and the CRC-32 of all that. Each entry is 80 bytes: the numbers of
+segment's first seq, the time it was begun, the seq from which on that generation's records are other ones than those of
+the generation before, zeros, and the CRC-32 of all that. Each entry is 80 bytes: the numbers of
 `Entry` in their order, zeros, and the CRC-32 of the 76 bytes before it.
 
 An entry of kind CLOSE ends a segment that was closed in good order: it has no bytes, and its offset is the segment's
@@ -24,7 +25,7 @@ from typing import NamedTuple
 from logd.store.checksum import crc32
 
 _ENTRY = struct.Struct("<QIIQQQQIHHQQ4x")
-_HEADER = struct.Struct("<8sQQQ28x")
+_HEADER = struct.Struct("<8sQQQQ20x")
 _CRC = struct.Struct("<I")
 _MAGIC = b"logdidx2"
 
@@ -46,6 +47,8 @@ class Header(NamedTuple):
     generation: int
     first_seq: int
     created_us: int
+    generation_seq: int = 0
+    """The first seq of its generation; 0 where that is not known."""
 
     def pack(self) -> bytes:
         body = _HEADER.pack(_MAGIC, *self)
@@ -72,7 +75,7 @@ class Entry(NamedTuple):
     time_us: int
     """When the daemon received it; never less than the entry's before."""
     session_key: int
-    """Which session sent it: see `logd.store.run.session_key`."""
+    """Which session sent it: see `logd.store.batches.session_key`."""
     batch: int
     """The number of the last of the session's batches that are in it."""
     data_crc: int

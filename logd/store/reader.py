@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from logd.errors import StoreError
-from logd.record import Rows, Severity
+from logd.record import ANY_LEVEL, Rows, Stored
 from logd.store.checksum import crc32
 from logd.store.index import Entry, Index, Kind
 from logd.store.segment import index_name, open_in, segment_name, store_errors
@@ -24,9 +24,10 @@ MAX_ENTRIES = 65_536
 """What one read looks through of an index, whether or not it wants the blocks."""
 MAX_MADE_UP_BYTES = 8 * 1024 * 1024
 """More text than this without an entry is left to `logctl verify --repair`."""
+MAX_STRETCH_BYTES = 1024 * 1024
+"""Blocks that lie next to each other are looked at together up to so much text, or one that is longer."""
 _MIN_ENTRIES_AT_ONCE, _MAX_ENTRIES_AT_ONCE = 4, 512
 """Most reads end within a block or two; who reads on gets more of the index with each look into it."""
-_ANY_LEVEL = sum(severity.mask_bit for severity in Severity)
 _ALWAYS_US = 2**63
 
 
@@ -42,6 +43,9 @@ class Extent(NamedTuple):
     head: int = 0
     """The newest record's seq, 0 for none."""
     generation: int = 1
+    """Raised where records are gone whose seqs others get, or all of them are: see `generation_seq`."""
+    generation_seq: int = 0
+    """The first seq of this generation: before it are the same records as in the generation before."""
 
     @property
     def first_seq(self) -> int:
@@ -49,15 +53,8 @@ class Extent(NamedTuple):
         return self.segments[0] if self.segments else self.head + 1
 
 
-class Stored(NamedTuple):
-    """A block, or the end of it that was asked for."""
-
-    rows: Rows
-    time_us: int
-    """When the daemon received it."""
-
-
 Wanted = Callable[[Entry], bool]
+CanHold = Callable[[bytes], bool]
 
 
 class _Place(NamedTuple):
@@ -154,13 +151,30 @@ class OpenSegment:
         length, count = end - offset, next_seq - first_seq
         if first_seq >= self.end_seq or count <= 0 or not 0 <= length <= MAX_MADE_UP_BYTES:
             return None
-        return Entry(offset, length, count, first_seq, time_us, 0, 0, 0, _ANY_LEVEL, Kind.BLOCK, 0, _ALWAYS_US)
+        return Entry(offset, length, count, first_seq, time_us, 0, 0, 0, ANY_LEVEL, Kind.BLOCK, 0, _ALWAYS_US)
 
     def read(self, place: _Place) -> bytes | None:
         """A block's bytes; None where they are damaged."""
-        entry = place.entry
+        return self._sound(place, self._pread(place.entry.offset, place.entry.end))
+
+    def read_all(self, places: Sequence[_Place], can_hold: CanHold) -> list[bytes | None]:
+        """The bytes of blocks that lie next to each other; None for all where these cannot hold what is looked for."""
+        start, end = min(place.entry.offset for place in places), max(place.entry.end for place in places)
+        text = self._pread(start, end)
+        if len(text) < end - start:  # some of it is damaged
+            return [self.read(place) for place in places]
+        if not can_hold(text):
+            return [None] * len(places)
+        if len(places) == 1:
+            return [self._sound(places[0], text)]
+        return [self._sound(place, text[place.entry.offset - start : place.entry.end - start]) for place in places]
+
+    def _pread(self, start: int, end: int) -> bytes:
         with store_errors("read", segment_name(self._first_seq)):
-            data = self._text.pread(entry.length, entry.offset)
+            return self._text.pread(end - start, start)
+
+    def _sound(self, place: _Place, data: bytes) -> bytes | None:
+        entry = place.entry
         if place.made_up:
             sound = data.endswith(b"\n") and data.count(b"\n") == entry.record_count and self._begins_line(entry.offset)
         else:
@@ -169,8 +183,7 @@ class OpenSegment:
 
     def _begins_line(self, offset: int) -> bool:
         """Where it does not, the entry before is not of this text: a power cut may leave one of text that was cut."""
-        with store_errors("read", segment_name(self._first_seq)):
-            return offset == 0 or self._text.pread(1, offset - 1) == b"\n"
+        return offset == 0 or self._pread(offset - 1, offset) == b"\n"
 
 
 class Reader:
@@ -255,19 +268,29 @@ class Reader:
         return stored, extent.head + 1
 
     def scan(
-        self, extent: Extent, seq: int, *, wanted: Wanted | None = None, backward: bool = False
+        self,
+        extent: Extent,
+        seq: int,
+        *,
+        wanted: Wanted | None = None,
+        can_hold: CanHold | None = None,
+        backward: bool = False,
     ) -> Iterator[tuple[Stored | None, int]]:
         """The blocks from record `seq` on, or backward those before it, one after the other.
 
         Close it, or leave it to be collected, when enough was looked at: a segment is open meanwhile.
 
+        Args:
+            wanted: leaves out blocks by what their entries say.
+            can_hold: leaves out blocks by their text, of several at once, which is not held to its sums before that.
+
         Returns:
             Each block, None for one that is not wanted or is damaged, and the seq to go on from behind it.
         """
-        for opened, place in self._walk(extent, seq, backward=backward):
+        for opened, place, data in self._read(extent, seq, wanted, can_hold, backward=backward):
             entry = place.entry
             block: Stored | None = None
-            if (wanted is None or wanted(entry)) and (data := opened.read(place)) is not None:
+            if data is not None:
                 rows = Rows(entry.first_seq, entry.record_count, data)
                 # Of one that was written again, to a segment of its own, both may be there.
                 end_seq = min(seq, opened.end_seq) if backward else opened.end_seq
@@ -275,11 +298,24 @@ class Reader:
                     rows = rows.up_to(end_seq - 1)
                 if not backward and rows.first_seq < seq:
                     rows = rows.after(seq)
-                block = Stored(rows, entry.time_us)
+                block = Stored(rows, entry.time_us, entry.level_mask)
             yield block, entry.first_seq if backward else min(entry.next_seq, opened.end_seq)
 
-    def _walk(self, extent: Extent, seq: int, *, backward: bool) -> Iterator[tuple[OpenSegment, _Place]]:
-        """The blocks that hold records from `seq` on, or backward those before it, with their open segments."""
+    def _read(
+        self, extent: Extent, seq: int, wanted: Wanted | None, can_hold: CanHold | None, *, backward: bool
+    ) -> Iterator[tuple[OpenSegment, _Place, bytes | None]]:
+        for opened, places in self._walk(extent, seq, backward=backward):
+            if can_hold is None:
+                for place in places:
+                    yield opened, place, opened.read(place) if wanted is None or wanted(place.entry) else None
+                continue
+            for stretch, is_wanted in _stretches(places, wanted):
+                read = opened.read_all(stretch, can_hold) if is_wanted else [None] * len(stretch)
+                for place, data in zip(stretch, read, strict=True):
+                    yield opened, place, data
+
+    def _walk(self, extent: Extent, seq: int, *, backward: bool) -> Iterator[tuple[OpenSegment, Iterator[_Place]]]:
+        """Open segments, each with its blocks that hold records from `seq` on, or backward those before it."""
         at = max(0, bisect_right(extent.segments, seq - 1 if backward else seq) - 1)
         segments = extent.segments[at::-1] if backward else extent.segments[at:]
         if not extent.segments or (backward and seq <= extent.first_seq):
@@ -292,9 +328,15 @@ class Reader:
                     start = opened.entry_count + 1 if segment != segments[0] else opened.find_seq_end(seq)
                 else:
                     start = opened.find_seq(seq) if segment == segments[0] else 0
-                for place in opened.places(start, backward=backward):
-                    if place.entry.first_seq < seq if backward else place.entry.next_seq > seq:
-                        yield opened, place
+                places = opened.places(start, backward=backward)
+                yield (
+                    opened,
+                    (
+                        place
+                        for place in places
+                        if (place.entry.first_seq < seq if backward else place.entry.next_seq > seq)
+                    ),
+                )
 
     @contextmanager
     def _index(self, segment: int) -> Iterator[Index]:
@@ -365,3 +407,23 @@ def _joined(blocks: Sequence[Rows], max_bytes: int) -> Rows:
     if len(taken) == 1:
         return first
     return Rows(first.first_seq, taken[-1].next_seq - first.first_seq, b"".join([rows.data for rows in taken]))
+
+
+def _stretches(places: Iterable[_Place], wanted: Wanted | None) -> Iterator[tuple[list[_Place], bool]]:
+    """The blocks in turn, those that are wanted and lie next to each other together; and whether they are wanted."""
+    stretch: list[_Place] = []
+    stretch_bytes, following = 0, (-1, -1)
+    for place in places:
+        entry = place.entry
+        is_wanted = wanted is None or wanted(entry)
+        adjoins = entry.offset == following[0] or entry.end == following[1]
+        if stretch and not (is_wanted and adjoins and stretch_bytes + entry.length <= MAX_STRETCH_BYTES):
+            yield stretch, True
+            stretch, stretch_bytes = [], 0
+        if is_wanted:
+            stretch.append(place)
+            stretch_bytes, following = stretch_bytes + entry.length, (entry.end, entry.offset)
+        else:
+            yield [place], False
+    if stretch:
+        yield stretch, True

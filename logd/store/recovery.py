@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from logd.errors import StoreError
-from logd.record import Severity
+from logd.record import ANY_LEVEL
 from logd.store import disk
 from logd.store.checksum import crc32
 from logd.store.index import ENTRY_BYTES, HEADER_BYTES, Entry, Header, Index, Kind
@@ -33,7 +33,6 @@ from logd.store.text import Text
 
 _REBUILT_BLOCK_BYTES = 256 * 1024
 _COPY_BYTES = 1024 * 1024
-_ANY_LEVEL = sum(severity.mask_bit for severity in Severity)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ALWAYS_US = 2**63
 _TIMES = re.compile(rb'^\{"time":"([^"]{27})"', re.MULTILINE)
@@ -78,7 +77,7 @@ def _find_end(data_fd: int, index: Index, first_seq: int) -> Found:
     end = Mark(newest.end, entry_count, newest.next_seq) if newest else Mark(0, 0, first_seq)
     torn_bytes = data_bytes - end.size_bytes
     if torn_bytes:
-        header = header._replace(generation=header.generation + 1)
+        header = header._replace(generation=header.generation + 1, generation_seq=end.next_seq)
     return Found(header, end, newest.time_us if newest else header.created_us, torn_bytes, clean=False)
 
 
@@ -262,7 +261,7 @@ def entries_of_text(
         time_us = max(time_us, min(times[0] if times else latest_us, latest_us))
         oldest_us, newest_us = (min(times), max(times)) if len(times) == count else (0, _ALWAYS_US)
         yield Entry(
-            offset, length, count, seq, time_us, 0, 0, crc32(block), _ANY_LEVEL, Kind.BLOCK, oldest_us, newest_us
+            offset, length, count, seq, time_us, 0, 0, crc32(block), ANY_LEVEL, Kind.BLOCK, oldest_us, newest_us
         )
         offset, seq, want = offset + length, seq + count, _REBUILT_BLOCK_BYTES
 

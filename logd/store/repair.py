@@ -177,7 +177,8 @@ class _Rewriting:
             begun_us = header.created_us
         generation = max(allowed.start, min(generation, allowed.stop - 1))
         self._begun_us = min(max(begun_us, self._begun_us), latest_us)
-        piece.finish(Header(generation, piece.first_seq, self._begun_us), end_seq, self._time_us)
+        generation_seq = header.generation_seq if header is not None else 0
+        piece.finish(Header(generation, piece.first_seq, self._begun_us, generation_seq), end_seq, self._time_us)
 
     def _add(self, stretch: Stretch) -> None:
         if stretch.state == State.SOUND and stretch.entry is not None:

@@ -7,7 +7,6 @@ stored or removed. Nothing is waited for under the lock but the writing itself.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -18,40 +17,32 @@ from typing import NamedTuple
 from logd.config import StoreConfig
 from logd.errors import StoreError
 from logd.store import disk
+from logd.store.batches import last_batch
 from logd.store.checksum import crc32
 from logd.store.compression import discard, take_place, tidy, write_compressed
-from logd.store.index import Entry, Header, Index, Kind
+from logd.store.index import Entry, Header, Kind
+from logd.store.opening import open_extent
 from logd.store.reader import Extent, Reader
-from logd.store.recovery import Around, Found, around, find_end, has_index, mend, rebuild_index, restore_header
+from logd.store.recovery import find_end, mend
 from logd.store.repair import prepared
 from logd.store.report import Report
 from logd.store.rotation import rotation_due
 from logd.store.segment import (
     Mark,
     SegmentWriter,
-    compressed_name,
-    first_seqs,
-    index_name,
-    open_in,
+    remove,
     segment_name,
+    size_bytes,
     store_errors,
 )
 from logd.store.syncing import rewrite_unsynced, sync_descriptors
-from logd.store.text import FrameCache, open_text
+from logd.store.text import FrameCache
 from logd.store.verify import Progress, verify
 
 RESERVE_BYTES = 1024 * 1024
 """Kept free on the disk: for marks, the catalog and the daemon's own log."""
 MAX_UNSYNCED_SEGMENTS = 16
-"""Sealed and not yet synced, their files open. Over it the writing waits for the disk."""
-_REMEMBERED_SEGMENTS = 64
-"""How many segments, from the newest, are searched for the last batch of a session that is not known otherwise."""
-
-
-def session_key(uid: int, session: str) -> int:
-    """What stands for a session in the index: 64 bits of a hash of the user and the session's id."""
-    digest = hashlib.blake2b(f"{uid}/{session}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little")
+"""Sealed and not yet synced, their files open. Whoever writes more syncs these first."""
 
 
 class Append(NamedTuple):
@@ -92,7 +83,6 @@ class RunStore:
         """Up to where it is known to be on the disk itself."""
         self._folder_fd = folder_fd
         self._config = config
-        self._frames = frames
         self._lock = threading.RLock()
         self._syncing = threading.Lock()
         self._repairing = threading.Lock()
@@ -101,76 +91,26 @@ class RunStore:
         self._unsynced: list[SegmentWriter] = []
         self._distrusted = False
         """Whether the disk failed to sync what is written: it must be written again, to another file."""
-        self._found: Found | None = None
+        opened = open_extent(folder_fd, frames)
+        self.extent = opened.extent
+        self.mended_indexes = opened.mended_indexes
+        self._found = opened.newest
         """The newest segment as it was found, until it is written to."""
-        self._time_us = 0
-        self.mended_indexes: list[int] = []
-        """The segments whose index was lost, or lacked its header, and was made again."""
-        self.extent = self._open_extent()
+        self._time_us = opened.newest.time_us if opened.newest else 0
+        self._closed = set(opened.extent.segments[:-1])
+        """Those whose files are closed, and of which it is not known that they were synced before."""
         self.next_seq = self.extent.head + 1
         """The seq of the next record to be stored; past the extent's head while parts are stored."""
+
+    @property
+    def newest_time_us(self) -> int:
+        """When its newest block was received, or is to have been: times never fall from one block to the next."""
+        return self._time_us
 
     @property
     def torn_bytes(self) -> int:
         """How many bytes that were never acknowledged follow the run's end, until it is written to."""
         return self._found.torn_bytes if self._found is not None else 0
-
-    def _open_extent(self) -> Extent:
-        with store_errors("list", "a run's folder"):
-            names = set(os.listdir(self._folder_fd))
-        segments = first_seqs(names)
-        if not segments:
-            return Extent()
-        generation = 1
-        for before, segment, after in zip((None, *segments), segments, (*segments[1:], None), strict=False):
-            is_there = index_name(segment) in names
-            if not is_there or (after is None and not has_index(self._folder_fd, segment)):
-                between = around(self._folder_fd, before, after)
-                self.mended_indexes.append(segment)
-                if not is_there or not restore_header(self._folder_fd, segment, between.generation + 1):
-                    self._rebuild_index(segment, between, is_newest=after is None)
-            if segment in segments[-2:]:
-                generation = max(generation, self._generation(segment))
-        newest = segments[-1]
-        find = find_end if segment_name(newest) in names else self._end_of_compressed
-        self._found = found = find(self._folder_fd, newest)
-        self._time_us = found.time_us
-        generation = max(generation, found.header.generation)
-        end = found.end
-        return Extent(tuple(segments), end.size_bytes, end.entry_count, end.next_seq - 1, generation)
-
-    def _generation(self, segment: int) -> int:
-        fd = open_in(self._folder_fd, index_name(segment), os.O_RDONLY)
-        try:
-            with store_errors("read", index_name(segment)):
-                header = Index(fd).header()
-        finally:
-            os.close(fd)
-        return header.generation if header is not None else 1
-
-    def _rebuild_index(self, segment: int, between: Around, *, is_newest: bool) -> None:
-        text = open_text(self._folder_fd, segment, self._frames)
-        try:
-            rebuild_index(self._folder_fd, segment, text, between.generation + is_newest, between)
-        finally:
-            text.close()
-
-    def _end_of_compressed(self, folder_fd: int, segment: int) -> Found:
-        """The end of a run whose newest segment is compressed: one that followed it is lost."""
-        text = open_text(folder_fd, segment, self._frames)
-        text.close()
-        fd = open_in(folder_fd, index_name(segment), os.O_RDONLY)
-        try:
-            with store_errors("read", index_name(segment)):
-                index = Index(fd)
-                header, newest = index.header(), index.last_block()
-        finally:
-            os.close(fd)
-        header = header or Header(1, segment, text.modified_us)
-        if newest is None:
-            return Found(header, Mark(0, 0, segment), header.created_us)
-        number, entry = newest
-        return Found(header, Mark(entry.end, number + 1, entry.next_seq), entry.time_us)
 
     # Writing
 
@@ -243,7 +183,9 @@ class RunStore:
         segments = self.extent.segments
         if not segments or segments[-1] != header.first_seq:
             segments = (*segments, header.first_seq)
-        self.extent = Extent(segments, end.size_bytes, end.entry_count, end.next_seq - 1, header.generation)
+        self.extent = Extent(
+            segments, end.size_bytes, end.entry_count, end.next_seq - 1, header.generation, header.generation_seq
+        )
 
     @property
     def _amid_parts(self) -> bool:
@@ -253,10 +195,10 @@ class RunStore:
         """The writer of the segment that the next block belongs in."""
         writer = self._writer or self._reopened_writer()
         if writer is None:
-            return self._begin_segment(self.extent.generation)
+            return self._begin_segment()
         age_seconds = (self._time_us - writer.header.created_us) / 1e6
         due = rotation_due(self._config, size_bytes=writer.end.size_bytes, age_seconds=age_seconds)
-        return self._begin_segment(self.extent.generation) if due and not self._amid_parts else writer
+        return self._begin_segment() if due and not self._amid_parts else writer
 
     def _reopened_writer(self) -> SegmentWriter | None:
         """The newest segment of a run that was opened, made sound; None where there is none to go on with."""
@@ -273,56 +215,32 @@ class RunStore:
         self._found = None
         return self._writer
 
-    def _begin_segment(self, generation: int) -> SegmentWriter:
+    def _begin_segment(self, *, raise_generation: bool = False) -> SegmentWriter:
         """Seal the active segment, and begin the next."""
-        following = SegmentWriter(self._folder_fd, Header(generation, self.next_seq, self._time_us))
+        generation, generation_seq = self.extent.generation, self.extent.generation_seq
+        if raise_generation:
+            generation, generation_seq = generation + 1, self.next_seq
+        following = SegmentWriter(self._folder_fd, Header(generation, self.next_seq, self._time_us, generation_seq))
         if self._writer is not None:
             self._writer.seal(self._time_us)
-            self._unsynced.append(self._writer)
             if self._config.fsync == "no":
-                self._forget_unsynced()
+                self._closed.add(self._writer.header.first_seq)
+                self._writer.close()
+            else:
+                self._unsynced.append(self._writer)
         self._writer = following
         return following
 
-    def _follow(self, generation: int) -> None:
-        """Have an empty segment behind what is stored, of that generation."""
+    def _follow(self, *, raise_generation: bool = False) -> None:
+        """Have an empty segment behind what is stored."""
         if self._writer is None:
             self._reopened_writer()
-        following = self._begin_segment(generation)
+        following = self._begin_segment(raise_generation=raise_generation)
         self._extend(following.header, following.end)
 
-    def _forget_unsynced(self) -> None:
-        for writer in self._unsynced:
-            writer.close()
-        self._unsynced.clear()
-
     def last_batch(self, key: int, begun_us: int | None = None) -> int:
-        """The number of the newest stored batch of a session, 0 for a session that stored none.
-
-        Args:
-            begun_us: when the session first began, where that is known: it is searched for as far back as that, and in
-                the newest segments in any case.
-        """
-        for number, segment in enumerate(reversed(self.extent.segments)):
-            try:
-                fd = open_in(self._folder_fd, index_name(segment), os.O_RDONLY)
-            except StoreError as error:
-                if error.is_absence:
-                    continue
-                raise
-            try:
-                with store_errors("read", index_name(segment)):
-                    index = Index(fd)
-                    batch, header = index.last_batch(key, self._stored_entries(segment)), index.header()
-            finally:
-                os.close(fd)
-            is_older = begun_us is None or (header is not None and header.created_us < begun_us)
-            if batch or (is_older and number >= _REMEMBERED_SEGMENTS - 1):
-                return batch
-        return 0
-
-    def _stored_entries(self, segment: int) -> int | None:
-        return self.extent.active_entries if segment == self.extent.segments[-1] else None
+        """The number of the newest stored batch of a session, 0 for none; see `batches`."""
+        return last_batch(self._folder_fd, self.extent, key, begun_us)
 
     # Syncing
 
@@ -337,8 +255,8 @@ class RunStore:
 
     @property
     def awaits_sync(self) -> bool:
-        """Whether so many segments wait to be synced that no more may be begun."""
-        return len(self._unsynced) > MAX_UNSYNCED_SEGMENTS
+        """Whether so many segments wait to be synced that no more are to be begun before `sync`."""
+        return len(self._unsynced) >= MAX_UNSYNCED_SEGMENTS
 
     def sync(self) -> StoreError | None:
         """Return when all that is stored is on the disk itself.
@@ -349,31 +267,57 @@ class RunStore:
         Raises:
             StoreError: it is not on the disk; it will be written again before anything else is.
         """
+        error: StoreError | None = None
         with self._syncing:
+            while True:
+                error = self._sync_open() or error
+                if not self._closed:
+                    return error
+
+    def _sync_open(self) -> StoreError | None:
+        """Sync what is open, and some of what is closed and may not be synced. See `sync`."""
+        with self._lock:
+            if self._distrusted:
+                self._rewrite()
+            self._reopen_closed()
+            writers = [*self._unsynced, *([self._writer] if self._writer else [])]
+            ends = [self._counted(writer) for writer in writers]
+            head = self.extent.head
+            fds = self._duplicates(writers)
+        try:
+            with store_errors("sync", "the run"):
+                sync_descriptors(fds, self._folder_fd)
+        except StoreError as error:
             with self._lock:
-                if self._distrusted:
-                    self._rewrite()
-                writers = [*self._unsynced, *([self._writer] if self._writer else [])]
-                ends = [self._counted(writer) for writer in writers]
-                head = self.extent.head
-                fds = self._duplicates(writers)
+                self._distrusted = True
+                self._rewrite()
+            return error
+        with self._lock:
+            for writer, end in zip(writers, ends, strict=True):
+                writer.synced = end
+                # It may have been followed meanwhile, with more in it than was there to be synced.
+                if writer in self._unsynced and writer.end == end:
+                    self._unsynced.remove(writer)
+                    writer.close()
+            self._note_synced(head)
+        return None
+
+    def _note_synced(self, seq: int) -> None:
+        if not self._closed:
+            self.synced_seq = max(self.synced_seq, seq)
+
+    def _reopen_closed(self) -> None:
+        """Count as open, and not synced, as many of the closed ones as may be."""
+        while self._closed and not self.awaits_sync:
+            segment = min(self._closed)
             try:
-                with store_errors("sync", "the run"):
-                    sync_descriptors(fds, self._folder_fd)
+                found = find_end(self._folder_fd, segment)
+                self._unsynced.append(SegmentWriter(self._folder_fd, found.header, found.end))
             except StoreError as error:
-                with self._lock:
-                    self._distrusted = True
-                    self._rewrite()
-                return error
-            with self._lock:
-                for writer, end in zip(writers, ends, strict=True):
-                    writer.synced = end
-                    # It may have been followed meanwhile, with more in it than was there to be synced.
-                    if writer in self._unsynced and writer.end == end:
-                        self._unsynced.remove(writer)
-                        writer.close()
-                self.synced_seq = max(self.synced_seq, head)
-            return None
+                if not error.is_absence:
+                    raise
+                # It was removed, or compressed, and was synced for that.
+            self._closed.remove(segment)
 
     def _counted(self, writer: SegmentWriter) -> Mark:
         """How much of a segment counts: not the parts whose last block is not there yet."""
@@ -408,7 +352,7 @@ class RunStore:
             # Also where all in it is synced: its descriptor is not to be trusted with what comes.
             self._replace(self._writer, rewrite_unsynced(self._folder_fd, self._writer))
         self._distrusted = False
-        self.synced_seq = self.extent.head
+        self._note_synced(self.extent.head)
 
     def _replace(self, writer: SegmentWriter, rewritten: SegmentWriter) -> None:
         """Go on with a segment that holds the end of an earlier one, or all of it."""
@@ -484,7 +428,7 @@ class RunStore:
         with self._repairing:
             with self._lock:
                 if self.extent.segments[-1:] == (segment,) and not self._amid_parts:
-                    self._follow(self.extent.generation)
+                    self._follow()
                 is_unsynced = any(writer.header.first_seq == segment for writer in self._unsynced)
             if is_unsynced:
                 # Were the disk to fail that later, it would be written again as it was before.
@@ -517,19 +461,8 @@ class RunStore:
             # Of a segment whose header is damaged it cannot be told when it was begun.
             following = (self.reader.begun_us([each]) for each in extent.segments[number + 1 :])
             last_time_us = next((begun_us for begun_us in following if begun_us), self._time_us)
-            figures.append(SegmentFigures(segment, self._size_bytes(segment), last_time_us))
+            figures.append(SegmentFigures(segment, size_bytes(self._folder_fd, segment), last_time_us))
         return figures
-
-    def _size_bytes(self, segment: int) -> int:
-        size_bytes = 0
-        for name in (segment_name(segment), compressed_name(segment), index_name(segment)):
-            try:
-                size_bytes += os.stat(name, dir_fd=self._folder_fd, follow_symlinks=False).st_size
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise StoreError("read", name, error) from error
-        return size_bytes
 
     def drop_before(self, seq: int, now_us: int) -> int:
         """Remove the segments that hold no record from `seq` on, the oldest first.
@@ -543,13 +476,13 @@ class RunStore:
             before = self.extent
             if seq > before.head and before.head >= before.first_seq and not self._amid_parts:
                 self._time_us = max(self._time_us, now_us)
-                self._follow(before.generation + 1)
+                self._follow(raise_generation=True)
             segments = self.extent.segments
             dropped = [segment for segment, following in pairwise(segments) if following <= seq]
             gone = 0
             try:
                 for segment in dropped:
-                    self._unlink(segment)
+                    remove(self._folder_fd, segment)
                     gone += 1
             finally:
                 # What could not be removed stays in the extent, to be removed by the next call.
@@ -559,15 +492,6 @@ class RunStore:
                     writer.close()
             return self.extent.first_seq - before.first_seq
 
-    def _unlink(self, segment: int) -> None:
-        for name in (segment_name(segment), compressed_name(segment), index_name(segment)):
-            try:
-                disk.unlink(name, dir_fd=self._folder_fd)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise StoreError("remove", name, error) from error
-
     def close(self) -> None:
         """Mark the active segment as closed in good order, and close all files."""
         with self._lock:
@@ -576,5 +500,7 @@ class RunStore:
                     self._writer.seal(self._time_us)
                 self._writer.close()
                 self._writer = None
-            self._forget_unsynced()
+            for writer in self._unsynced:
+                writer.close()
+            self._unsynced.clear()
             os.close(self._folder_fd)

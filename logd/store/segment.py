@@ -58,6 +58,26 @@ def open_in(folder_fd: int, name: str, flags: int) -> int:
         return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, _FILE_MODE, dir_fd=folder_fd)
 
 
+def size_bytes(folder_fd: int, first_seq: int) -> int:
+    """What a segment takes on the disk, in whatever files. StoreError where that cannot be read."""
+    total_bytes = 0
+    for name in _names(first_seq):
+        with store_errors("read", name), suppress(FileNotFoundError):
+            total_bytes += os.stat(name, dir_fd=folder_fd, follow_symlinks=False).st_size
+    return total_bytes
+
+
+def remove(folder_fd: int, first_seq: int) -> None:
+    """Remove a segment, its index last. StoreError where that fails."""
+    for name in _names(first_seq):
+        with store_errors("remove", name), suppress(FileNotFoundError):
+            disk.unlink(name, dir_fd=folder_fd)
+
+
+def _names(first_seq: int) -> tuple[str, str, str]:
+    return segment_name(first_seq), compressed_name(first_seq), index_name(first_seq)
+
+
 class Mark(NamedTuple):
     """A place in a segment up to which something is so."""
 

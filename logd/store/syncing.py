@@ -11,7 +11,6 @@ import os
 from collections.abc import Sequence
 
 from logd.store import disk
-from logd.store.index import Header
 from logd.store.segment import Mark, SegmentWriter, index_name, open_in, segment_name, store_errors
 
 
@@ -34,7 +33,7 @@ def rewrite_unsynced(folder_fd: int, writer: SegmentWriter) -> SegmentWriter:
     with store_errors("read", segment_name(writer.header.first_seq)):
         blocks, entries = writer.unsynced()
     begun_us = entries[0].time_us if entries else writer.header.created_us
-    header = Header(writer.header.generation, writer.synced.next_seq, begun_us)
+    header = writer.header._replace(first_seq=writer.synced.next_seq, created_us=begun_us)
     names = [index_name(header.first_seq), segment_name(header.first_seq)]
     contents = [[header.pack(), *[entry.pack() for entry in entries]], [blocks]]
     with store_errors("rewrite", names[-1]):

@@ -7,9 +7,12 @@ import tempfile
 from pathlib import Path
 
 import click
+import fanout
 import frames
 import history
 import ingest
+import lag
+import latency
 import start
 
 BENCHMARKS = {
@@ -17,12 +20,15 @@ BENCHMARKS = {
     "frames": frames.measure,
     "start": start.measure,
     "history": history.measure,
+    "lag": lag.measure,
+    "fanout": fanout.measure,
+    "latency": latency.measure,
 }
 
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(BENCHMARKS)))
-@click.option("--lines", default=5_000_000, show_default=True, help="Lines that ingest and history are measured with.")
+@click.option("--lines", default=5_000_000, show_default=True, help="Lines that a run is flooded with.")
 @click.option("--rounds", default=3, show_default=True, help="Times each is measured; the best is shown.")
 @click.option(
     "--dir", "folder", type=click.Path(path_type=Path), help="Where data goes; by default the temporary folder."
@@ -33,6 +39,9 @@ def main(names: tuple[str, ...], lines: int, rounds: int, folder: Path | None) -
     ingest: 92-byte lines piped through `logctl emit` until the last is acknowledged, beside `cat | cat` and the loggers
     that are installed. frames: single-record frames a second, and the round trip of one. start: whole processes.
     history: rows around a place, and searches, in runs of growing size, plain and compressed; what compression leaves.
+    lag: how far a viewer on a terminal is behind a flood, beside those that are installed, of the same lines in a file.
+    fanout: what subscribers cost a flood: views, paused ones, one that is stopped, and streams that check what they
+    get. latency: how old records are when a view is sent them, and how often it is, at three paces.
     """
     with tempfile.TemporaryDirectory(prefix="logd-bench.", dir=folder) as work:
         for name in names or BENCHMARKS:

@@ -44,6 +44,12 @@ def peak_memory_mib(pid: int) -> float | None:
     return int(found.group(1)) / 1024 if found else None
 
 
+def print_peak_memory(pid: int) -> None:
+    """Print how much memory a daemon has had, where the system tells."""
+    if (memory := peak_memory_mib(pid)) is not None:
+        print(f"daemon's peak memory: {memory:.0f} MiB", flush=True)
+
+
 def seconds(action: Callable[[], object]) -> float:
     """How long a call takes."""
     started = time.perf_counter()

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness import daemon, peak_memory_mib, percentile, seconds, shell, show
+from harness import daemon, percentile, print_peak_memory, seconds, shell, show
 from ingest import write_lines
 
 from logd.client import Client
@@ -38,16 +38,14 @@ def measure(work: Path, *, lines: int, rounds: int) -> None:
             source.unlink()
         _show_places("plain", sizes)
         _show_searches("rg", "rg -c {pattern} {folder}/*.jsonl", work, rounds)
-        if (memory := peak_memory_mib(pid)) is not None:
-            print(f"daemon's peak memory: {memory:.0f} MiB")
+        print_peak_memory(pid)
     config.unlink()
     with daemon(work) as pid:
         for name in sizes:
             _wait_compressed(work, name)
         _show_places("compressed", sizes)
         _show_searches("zstdcat | rg", "zstdcat {folder}/*.zst | rg -c {pattern}", work, rounds)
-        if (memory := peak_memory_mib(pid)) is not None:
-            print(f"daemon's peak memory: {memory:.0f} MiB")
+        print_peak_memory(pid)
     config.write_text("[store]\nsegment_bytes = 262144\n")
     with daemon(work):
         _show_ratios(work)

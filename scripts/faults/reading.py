@@ -14,7 +14,7 @@ from random import Random
 from faults.daemon import POLL_SECONDS
 from faults.records import Shown
 from faults.sender import GONE
-from logd.client import Client
+from logd.client import Client, pieces_of
 from logd.errors import Refused
 from logd.paths import Paths
 from logd.protocol import Attach, Batch, Error, Event, Page, Read, Reply
@@ -153,8 +153,8 @@ class Watcher(threading.Thread):
                 seq = message.value["next"]
             elif isinstance(message, Batch):
                 self.answers += 1
-                rows = Rows(message.first_seq, message.count, message.rows)
-                self._note(rows, seq)
-                seq = rows.next_seq
+                for piece in pieces_of(message):
+                    self._note(piece.rows, seq)
+                    seq = piece.rows.next_seq
             if self._finishing.is_set():
                 return

@@ -12,9 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-import orjson
-
 from logd.record import Rows
+
+try:
+    from orjson import loads
+except ImportError:
+    from json import loads  # type: ignore[assignment]
 
 MAX_PAD = 2000
 _PAD = Random(1).randbytes(512 * 1024).hex()
@@ -115,7 +118,7 @@ def check_run(
 def _told(line: bytes) -> tuple[str, int] | None:
     """The sender and the number that a row says; None where it is not what we send."""
     try:
-        message = orjson.loads(line)["msg"]
+        message = loads(line)["msg"]
         sender, number, pad, _ = message.split(" ", 3)
         return (sender, int(number)) if message == text_of(sender, int(number), int(pad)) else None
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -19,12 +19,13 @@ from logd.daemon.access import Credentials
 from logd.daemon.commit import _Group, _Work
 from logd.daemon.run import LiveRun, Session
 from logd.errors import StoreError
+from logd.fanout import Shelf
 from logd.ingest import Envelope, LineBatch
 from logd.protocol import Clear, Open, Remove
 from logd.record import Severity
 from logd.store import disk
+from logd.store.batches import _REMEMBERED_SEGMENTS
 from logd.store.index import HEADER_BYTES
-from logd.store.run import _REMEMBERED_SEGMENTS
 from logd.store.segment import index_name
 
 
@@ -47,7 +48,7 @@ def test_what_comes_while_a_run_is_stalled_is_stored_too(tmp_path: Path, monkeyp
         return made
 
     with opened(tmp_path / "run") as store:
-        session = Session(LiveRun("run", store), 7, Open(1, "run", "s"), Credentials(0, 0), 0, 0, 0)
+        session = Session(LiveRun("run", store, Shelf()), 7, Open(1, "run", "s"), Credentials(0, 0), 0, 0, 0)
         work = _Work(session.run, [group(1)], sync_always=False)
         with monkeypatch.context() as patched:
             patched.setattr(disk, "pwritev", full)

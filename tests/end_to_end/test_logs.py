@@ -16,6 +16,7 @@ from contextlib import suppress
 
 import pytest
 from bed import Bed, bed, wait_until
+from installed import needs_re2
 
 LINES = b"".join(b"%s line %d\n" % (b"error:" if number % 10 == 0 else b"plain", number) for number in range(1, 101))
 
@@ -51,12 +52,12 @@ def numbers(out: bytes) -> list[int]:
         (["--reverse", "--head", "2"], range(2, 0, -1)),
         (["--level", "error"], range(10, 101, 10)),
         (["--level", "error", "-n", "2"], range(90, 101, 10)),
-        (["--grep", r"line \d$"], range(1, 10)),
-        (["--grep", "LINE 99", "-iF"], [99]),
-        (["--grep", "^plain", "-v"], range(10, 101, 10)),
-        (["--grep", "line 50", "-C", "1"], [49, 50, 51]),
-        (["--grep", "line 50", "-B", "2"], [48, 49, 50]),
-        (["--grep", "line 50", "-C", "2", "-A", "0"], [48, 49, 50]),
+        pytest.param(["--grep", r"line \d$"], range(1, 10), marks=needs_re2),
+        pytest.param(["--grep", "LINE 99", "-iF"], [99], marks=needs_re2),
+        pytest.param(["--grep", "^plain", "-v"], range(10, 101, 10), marks=needs_re2),
+        (["--grep", "line 50", "-F", "-C", "1"], [49, 50, 51]),
+        (["--grep", "line 50", "-F", "-B", "2"], [48, 49, 50]),
+        (["--grep", "line 50", "-F", "-C", "2", "-A", "0"], [48, 49, 50]),
         (["--since", "1h"], range(1, 101)),
         (["--until", "now", "-n", "1"], [100]),
     ],
@@ -68,7 +69,7 @@ def test_what_is_asked_for_is_shown(stored: Bed, arguments: list[str], shown: ra
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--grep", "nothing"], ["--level", "fatal"], ["--since", "tomorrow"], ["--until", "@1"], ["--source", "x"]],
+    [["--grep", "nothing", "-F"], ["--level", "fatal"], ["--since", "tomorrow"], ["--until", "@1"], ["--source", "x"]],
 )
 def test_where_nothing_matches_the_status_is_greps(stored: Bed, arguments: list[str]) -> None:
     done = stored.run("logctl", "logs", "hundred", *arguments, status=1)
@@ -129,7 +130,7 @@ def test_runs_that_there_are_not(stored: Bed) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["hundred", "--grep", "("], b"is not a pattern"),
+        pytest.param(["hundred", "--grep", "("], b"is not a pattern", marks=needs_re2),
         (["hundred", "--since", "soon"], b"'soon' is not a time"),
         (["hundred", "-v"], b"-v needs --grep"),
         (["hundred", "-n", "1", "--head", "1"], b"cannot be given together"),
@@ -199,6 +200,7 @@ def test_memory_stays_bounded(large: Bed, arguments: list[str], monkeypatch: pyt
     assert int(done.stdout) < (160 if "-n" in arguments else 60)
 
 
+@needs_re2
 def test_progress_is_shown_on_a_terminal_and_interrupted_at_once(daemon: Bed) -> None:
     """In a search that takes far longer than the test: the pattern needs another state for each text."""
     texts = random.Random(1)

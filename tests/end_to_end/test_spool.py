@@ -215,7 +215,7 @@ def test_told_to_block_it_waits_for_the_daemon_and_touches_no_disk(idle_bed: Bed
 def test_told_to_block_it_waits_at_the_end_until_it_is_interrupted(idle_bed: Bed) -> None:
     with idle_bed.started("logctl", "emit", "--no-autostart", "--on-unavailable=block", "waits", "hello") as emit:
         assert emit.stderr is not None
-        time.sleep(0.3)
+        time.sleep(1)  # nothing tells that it waits, which it does not before it has begun
         assert emit.poll() is None
         emit.send_signal(signal.SIGINT)
         assert emit.wait(timeout=30) == 130

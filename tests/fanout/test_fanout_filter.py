@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from installed import is_installed, needs_re2
 
 import logd.fanout.filter as filter_module
 from logd.errors import BadFilter, UsageError
@@ -61,12 +62,25 @@ WAYS: list[Callable[[Filter, pytest.MonkeyPatch], None]] = [
 
 def select(made: Filter, rows: Rows) -> list[Rows]:
     """What the filter finds, which is what its reference finds, whichever way it takes."""
-    found = made._select_reference(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(filter_module, "_matching_spans", lambda size_bytes, made, data: made._spans_reference(data))
+        found = made.select(rows)
     for take in WAYS:
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(filter_module, "_matching_spans", lambda size_bytes, made, data: made._spans(data))
             take(made, patch)
             assert made.select(rows) == found
+            assert made._can_match_by_search(rows.data) or not found
     return found
+
+
+def test_a_text_that_has_nothing_of_what_matches_is_known() -> None:
+    for take in WAYS[:2]:
+        with pytest.MonkeyPatch.context() as patch:
+            made = Filter(pattern="nowhere")
+            take(made, patch)
+            assert not made._can_match_by_search(LEVELS.data)
+    assert Filter(pattern="nowhere", invert=True)._can_match_by_search(LEVELS.data)
 
 
 def numbers(rows: Rows, **criteria: Any) -> list[int]:
@@ -170,6 +184,8 @@ FILTERS = st.fixed_dictionaries(
         "until_us": TIMES | st.sampled_from([-(10**20), 10**20]),
     },
 )
+if not is_installed("re2"):
+    FILTERS = FILTERS.map(lambda criteria: {**criteria, "fixed": True, "ignore_case": False})
 
 
 @settings(deadline=None, max_examples=150)
@@ -401,7 +417,7 @@ def test_lines_are_parsed_only_where_needles_are_rare(monkeypatch: pytest.Monkey
         parsed.append(line)
         return json.loads(line)
 
-    monkeypatch.setattr("logd.fanout.filter.orjson.loads", loads)
+    monkeypatch.setattr(filter_module, "_loads", loads)
     rows = messages(*(f"page {number} \t of http://host/{number}" for number in range(2000)))
     for pattern, count in [("page", 2000), (r"^page \d+\s", 2000), ("[13579]$", 1000), ("1999", 1), ("nowhere", 0)]:
         parsed.clear()
@@ -444,6 +460,7 @@ def test_what_is_no_record_is_survived() -> None:
         ("\udcff", "not UTF-8"),
     ],
 )
+@needs_re2
 def test_what_is_no_pattern_is_refused(pattern: str, reason: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(BadFilter) as refused:
         Filter(pattern=pattern)
@@ -464,7 +481,8 @@ def test_without_re2_patterns_are_refused_and_all_else_works(monkeypatch: pytest
     for criteria in ({"pattern": "a.c"}, {"pattern": "abc", "fixed": True, "ignore_case": True}):
         with pytest.raises(BadFilter, match="google-re2") as refused:
             Filter(**criteria)
-        assert "pip install google-re2" in str(refused.value.hint)
+        assert "pip install google-re2" in refused.value.message
+        assert "fixed text" in str(refused.value.hint)
     assert numbers(LEVELS, pattern="of ", fixed=True) == list(range(len(Severity)))
     assert numbers(LEVELS, pattern="WARN", fixed=True, min_severity=Severity.INFO) == [4]
     assert numbers(LEVELS, pattern="WARN", fixed=True, invert=True, min_severity=Severity.INFO) == [3, 5, 6]

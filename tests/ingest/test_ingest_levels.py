@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from logd.ingest.levels import severities_in_block, severities_of_lines, severity_of_line
+from logd.ingest import levels
+from logd.ingest.levels import severities_by_stem, severity_of_line
 from logd.record import LEVEL_WORDS, Severity, severity_from_word
 
 UNSET, TRACE, DEBUG, INFO, WARN, ERROR, FATAL = Severity
@@ -97,6 +98,12 @@ FRAGMENTS = sorted(
         *("[", "]", "(", ")", "<", ">", ":", ": ", "=", '="', '":"', '": "', '"', " ", ".", "\r", "\t"),
     }
 )
+
+
+def severities_in_block(lines: bytes) -> dict[int, Severity]:
+    return levels.severities_in_block(len(lines), lines)
+
+
 texts = st.lists(st.sampled_from(FRAGMENTS) | st.just("\n") | st.just("\n"), max_size=40).map("".join)
 
 
@@ -144,13 +151,13 @@ def by_line(lines: bytes) -> dict[int, Severity]:
 @example("[critical\ncrit]\n")
 def test_a_block_has_the_levels_of_its_lines(text: str) -> None:
     lines = (text + "\n").encode()
-    assert severities_in_block(lines) == severities_of_lines(lines) == by_line(lines)
+    assert severities_in_block(lines) == severities_by_stem(lines) == by_line(lines)
 
 
 @given(st.lists(st.sampled_from(FRAGMENTS).map(str.encode) | st.binary(max_size=4) | st.just(b"\n"), max_size=40))
 def test_so_it_has_whatever_bytes_are_among_them(fragments: list[bytes]) -> None:
     lines = b"".join(fragments) + b"\n"
-    assert severities_in_block(lines) == severities_of_lines(lines) == by_line(lines)
+    assert severities_in_block(lines) == severities_by_stem(lines) == by_line(lines)
 
 
 @given(st.lists(st.sampled_from(["x", "ERROR", "[warn] ERROR", "", "info: x"]), min_size=1, max_size=30))

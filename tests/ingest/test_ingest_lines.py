@@ -9,19 +9,25 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import math
 import tracemalloc
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from logd.ingest import MAX_BLOCK_BYTES, Block, Envelope, LineBatch, encode_lines
+import logd.ingest.lines as lines_module
+from logd.ingest import MAX_BLOCK_BYTES, Block, Envelope, LineBatch, encode_lines, levels
 from logd.ingest.levels import severity_of_line
-from logd.ingest.lines import MAX_PIECE_BYTES, _encode_fast, _encode_reference
+from logd.ingest.lines import MAX_PIECE_BYTES, _encode_accelerated, _encode_fast, _encode_reference
 from logd.record import MAX_TEXT_BYTES, MAX_TIME_US, RESERVED_KEYS, Severity
+
+Form = Callable[[list[LineBatch], Envelope, Severity | None, bool], list[Block] | None]
 
 TIME_US = 1_700_000_000_000_000
 MAX_LINES_BYTES = 1000 * 1024
@@ -190,25 +196,58 @@ class TestAnyBytes:
             assert {"time", "msg"} <= set(reserved)
 
     @settings(deadline=None, max_examples=200)
+    @given(batches, sessions, severities, st.booleans())
+    @example([LineBatch(TIME_US, b"\n\n")], {"stream": "\x7f"}, None, False)
+    def test_are_the_same_by_either_form(
+        self, batches: list[LineBatch], session: dict[str, Any], severity: Severity | None, cont: bool
+    ) -> None:
+        envelope = Envelope(**session)
+        reference, accelerated = (
+            form(batches, envelope, severity, cont) or [] for form in (_encode_reference, _encode_accelerated)
+        )
+        assert b"".join(block.data for block in accelerated) == b"".join(block.data for block in reference)
+        assert sum(block.record_count for block in accelerated) == sum(block.record_count for block in reference)
+        assert reduce(or_, (block.level_mask for block in accelerated)) == reduce(
+            or_, (block.level_mask for block in reference)
+        )
+        assert min(block.oldest_us for block in accelerated) == min(block.oldest_us for block in reference)
+        assert max(block.newest_us for block in accelerated) == max(block.newest_us for block in reference)
+
+    @settings(deadline=None)
     @given(batches, sessions, severities)
-    def test_are_the_same_by_either_path(
+    def test_are_encoded_at_once_wherever_they_can_be(
         self, batches: list[LineBatch], session: dict[str, Any], severity: Severity | None
     ) -> None:
-        """And the fast path is taken wherever it can be."""
-        envelope = Envelope(**session)
-        reference = list(_encode_reference(batches, envelope, severity))
-        fast = _encode_fast(batches, envelope, severity)
         lines = b"".join(batch.lines for batch in batches)
         plain = b"\x7f" not in lines and lines.decode("utf-8", "ignore").encode() == lines
+        envelope = Envelope(**session)
+        plain = plain and b"\x7f" not in envelope.closing
+        fast = _encode_fast(batches, envelope, severity)
         assert (fast is not None) == (plain and max(map(len, lines.split(b"\n"))) <= MAX_TEXT_BYTES)
-        if fast is not None:
-            assert fast.data == b"".join(block.data for block in reference)
-            assert fast.record_count == sum(block.record_count for block in reference)
-            assert fast.oldest_us == min(block.oldest_us for block in reference)
-            assert fast.newest_us == max(block.newest_us for block in reference)
-            assert fast.level_mask == mask(
-                severity for severity in Severity if any(severity.mask_bit & block.level_mask for block in reference)
-            )
+
+
+def test_a_form_that_fails_costs_no_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does one within it."""
+    batches = [LineBatch(TIME_US, b"ERROR a\nb\xff\n" * 100)]
+    stored = list(encode_lines(batches, Envelope(), None))
+
+    def fail(*_: object) -> Any:
+        raise ValueError
+
+    for operation in (levels.severities_in_block, lines_module._encode):
+        monkeypatch.setattr(operation, "_accelerated", fail)
+        assert list(encode_lines(batches, Envelope(), None)) == stored
+        monkeypatch.setattr(operation, "_set_aside_until", -math.inf)
+
+
+@pytest.mark.parametrize("form", [_encode_accelerated, _encode_reference])
+def test_lines_that_are_too_many_for_a_block_are_encoded_in_parts(form: Form) -> None:
+    envelope = Envelope(fields={"key": "v" * 10_000})
+    for odd in (b"", b"\xff", b"\x7f"):
+        for count in (99, 300):
+            for batches in ([LineBatch(TIME_US, odd + b"\n" * count)], [LineBatch(TIME_US, odd + b"\n")] * count):
+                blocks = form(batches, envelope, None, False)
+                assert (blocks is None) == (count == 300)
 
 
 @pytest.mark.parametrize("odd", [b"", b"\x7f", b"\xff", b"x" * (MAX_TEXT_BYTES + 1)], ids=["", "0x7f", "bytes", "long"])

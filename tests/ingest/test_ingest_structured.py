@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logd.ingest import MAX_BLOCK_BYTES, Block, Envelope, encode_records
+from logd.ingest import MAX_BLOCK_BYTES, Block, Envelope, encode_records, structured
+from logd.ingest.block import gather
 from logd.record import (
     MAX_LABEL_BYTES,
     MAX_SEVERITY_NUMBER,
@@ -29,7 +30,9 @@ scalars = (
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**64 - 1)
+    | st.integers(-(2**70), 2**70)
     | st.floats()
+    | st.sampled_from([1e16, 9999999999999998.0, 1e-4, 9.999999999999999e-5, 1e-5, 1e22, 5e-324, -0.0])
     | st.text(max_size=8)
     | st.binary(max_size=8)
 )
@@ -104,6 +107,7 @@ def test_any_records_are_stored_as_what_they_say(records: list[Any], session: di
     blocks = list(encode_records(records, TIME_US, Envelope(**session)))
     assert sum(block.record_count for block in blocks) == len(records)
     assert len(blocks) == 1
+    assert blocks == list(gather(structured._encode_reference(records, TIME_US, Envelope(**session))))
     assert blocks[0].level_mask == sum({severity_from_number(record[1]).mask_bit for record in records})
     times = [TIME_US if record[0] is None else record[0] for record in records]
     assert (blocks[0].oldest_us, blocks[0].newest_us) == (min(times), max(times))

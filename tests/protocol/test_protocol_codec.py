@@ -9,7 +9,6 @@ from datetime import UTC
 from typing import Any
 
 import cbor2
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +17,7 @@ from protocol_strategies import KEYS, SAMPLES, messages, messages_of, nested, sa
 from logd.errors import LocalProtocolError, RemoteProtocolError
 from logd.protocol import (
     MAX_FRAME_BYTES,
+    MAX_ITEMS_IN_FRAME,
     MAX_LINES_BYTES,
     MESSAGE_TYPES,
     Batch,
@@ -25,14 +25,20 @@ from logd.protocol import (
     Error,
     ErrorCode,
     Hello,
+    Items,
     Message,
     Open,
     Ping,
     Reply,
+    Report,
 )
 from logd.protocol.checks import (
     MAX_FIELD_DEPTH,
     MAX_ID,
+    MAX_ITEM_BYTES,
+    MAX_ITEM_NAMES,
+    MAX_KEY_BYTES,
+    is_items,
 )
 from logd.protocol.codec import MAX_DEPTH, Decoder, encode
 from logd.record import MAX_LABEL_BYTES, MAX_TIME_US
@@ -463,6 +469,7 @@ def test_any_cbor_is_a_message_or_is_refused(name: str, data: st.DataObject) -> 
 @given(_items | st.lists(_items, max_size=3) | st.dictionaries(st.text(max_size=3), _items, max_size=3))
 def test_json_has_a_form_for_every_field_that_is_taken(value: Any) -> None:
     """What the daemon takes it must be able to store: orjson is as strict, but for byte strings, which become text."""
+    orjson = pytest.importorskip("orjson")
     fields = {"t": "emit", "session": 1, "batch": 1, "records": [[None, 9, "text", {"key": value}]]}
     for payload in (
         cbor2.dumps(fields, date_as_datetime=True, timezone=UTC),
@@ -562,6 +569,19 @@ def test_what_cannot_be_encoded_is_ours_to_avoid() -> None:
     assert caught.value.code == ErrorCode.BAD_MESSAGE
 
 
+def test_the_largest_items_fit_a_frame() -> None:
+    """Also where their values are longer in CBOR than as text."""
+    names = [f"{number:{MAX_ITEM_BYTES // MAX_ITEM_NAMES - 3}}" for number in range(MAX_ITEM_NAMES)]
+    item = dict.fromkeys(names, 0.5)
+    items = {f"{number:{MAX_KEY_BYTES}}": item for number in range(MAX_ITEMS_IN_FRAME)}
+    assert is_items(items)
+    assert not is_items({"key": {name + "x": value for name, value in item.items()}})
+    for message in (Items(2, items=items, whole=True, more=True), Report(5, "build", items)):
+        payload = encode(message)
+        assert len(payload) <= MAX_FRAME_BYTES
+        assert Decoder().decode(payload) == message
+
+
 BULK = b"a line of a block\n" * 5000
 
 
@@ -571,7 +591,7 @@ BULK = b"a line of a block\n" * 5000
         Emit(1, 7, lines=BULK),
         Emit(1, 7, lines=BULK, time_us=5, severity=9, stream="stderr", cont=True),
         Emit(1, 7, lines=b"rowsZ\0\0\0\0elinesZ" + BULK),
-        Batch(3, first_seq=1, count=5000, head=9, rows=BULK, skipped=2),
+        Batch(3, pieces=[[1, 5000, 7, True]], next_seq=5001, head=9, rows=BULK, skipped=2),
     ],
 )
 def test_a_bulk_is_decoded_as_cbor_has_it(message: Message) -> None:

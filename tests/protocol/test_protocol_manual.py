@@ -15,6 +15,10 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -23,17 +27,21 @@ import pytest
 import trio
 from protocol_strategies import connection_in, defaults_of
 
-from logd.config import Config, ServerConfig
+from logd.accel import MODES
+from logd.config import Config, FanoutConfig, ServerConfig
+from logd.daemon import hub, topics
 from logd.daemon.access import Credentials
-from logd.daemon.handlers import manage
-from logd.daemon.handlers.attach import MAX_SUBSCRIPTIONS_OF_PEER
+from logd.daemon.handlers import attach, manage, tables
+from logd.daemon.handlers.attach import MAX_SUBSCRIPTIONS_OF_PEER, Watcher
 from logd.daemon.handlers.emit import MAX_SESSIONS_OF_PEER, MAX_STREAMS_OF_SESSION
 from logd.daemon.handlers.inspect import MAX_LISTED, MAX_LISTED_CHARACTERS, runs, stats
+from logd.daemon.peer import Peer
 from logd.daemon.server import Server
-from logd.fanout import Subscription
+from logd.fanout import READ_BYTES, Subscription, subscription, table
 from logd.paths import Paths
 from logd.protocol import (
     MAX_FRAME_BYTES,
+    MAX_ITEMS_IN_FRAME,
     MAX_LINES_BYTES,
     MAX_RECORDS_IN_FRAME,
     MESSAGE_TYPES,
@@ -41,15 +49,20 @@ from logd.protocol import (
     TRANSITIONS,
     Attach,
     Connection,
+    Detach,
     Emit,
     ErrorCode,
     Message,
     Open,
     Reply,
+    Report,
     Role,
     Runs,
     State,
     Stats,
+    Throttle,
+    View,
+    Watch,
 )
 from logd.protocol.checks import (
     FILTER_CHECKS,
@@ -57,13 +70,20 @@ from logd.protocol.checks import (
     MAX_FIELD_DEPTH,
     MAX_FIELDS_CHARACTERS,
     MAX_ID,
+    MAX_ITEM_BYTES,
+    MAX_ITEM_NAMES,
+    MAX_KEY_BYTES,
     MAX_PAGE_RECORDS,
     MAX_PATTERN_CHARACTERS,
+    MAX_SETTINGS,
     MAX_SHARED_FIELDS_BYTES,
+    MAX_WINDOW_RECORDS,
 )
 from logd.protocol.codec import MAX_DEPTH
-from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
-from logd.store.report import Problem, Report
+from logd.record import ANY_LEVEL, MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
+from logd.store import MAX_ITEMS_OF_RUN
+from logd.store.report import Problem
+from logd.store.report import Report as StoreReport
 
 PAGE = Path(__file__).parents[2] / "man" / "logd-protocol.7"
 SOURCE = PAGE.read_text("ascii")
@@ -82,6 +102,13 @@ BOUNDS = {
     "session's fields, characters": MAX_SHARED_FIELDS_BYTES,
     "characters in a label": MAX_LABEL_BYTES,
     "characters in a pattern": MAX_PATTERN_CHARACTERS,
+    "records in a view's window": MAX_WINDOW_RECORDS,
+    "items in a frame": MAX_ITEMS_IN_FRAME,
+    "bytes in an item's key": MAX_KEY_BYTES,
+    "names in an item": MAX_ITEM_NAMES,
+    "bytes in an item": MAX_ITEM_BYTES,
+    "items of a run's board": MAX_ITEMS_OF_RUN,
+    "settings in a throttle": MAX_SETTINGS,
     "records in a page": MAX_PAGE_RECORDS,
     "records around another": MAX_CONTEXT_RECORDS,
     "highest severity number": MAX_SEVERITY_NUMBER,
@@ -188,6 +215,13 @@ def at_limits(kind: str) -> tuple[list[Any], list[Any]]:
             count, characters = sizes
             few = {str(number): 0 for number in range(count)}
             return [{}, few, {"x": "x" * (characters - 1)}], [{**few, "x": 0}, {"x": "x" * characters}, {"x": []}]
+        case "map of at most N items":
+            keys = list(map(str, range(sizes[0])))
+            full = {**dict.fromkeys(keys), "0": {"x": 1}}
+            return [{}, full], [{**full, "x": None}, {"x": 1}, {"x": {"x": []}}, []]
+        case "map of at most N settings":
+            full = dict.fromkeys(map(str, range(sizes[0])), 1)
+            return [{}, {"x": 0.5, "y": True}, full], [{**full, "x": 1}, {"x": "1"}, {"x": None}, []]
         case "map":
             return [{}, {"x": []}], [[], {1: 1}]
         case "filter":
@@ -254,9 +288,35 @@ def test_the_page_says_how_deep_fields_are() -> None:
     assert int(levels) == MAX_FIELD_DEPTH
 
 
+def test_the_page_says_how_large_an_item_is() -> None:
+    numbers = re.findall(r"\d+", section("TABLES").partition(".Em Items .")[2].partition(".Em Boards .")[0])
+    assert list(map(int, numbers)) == [MAX_ITEM_NAMES, 1, MAX_KEY_BYTES, 8, MAX_ITEM_BYTES]  # 8: of UTF-8
+    check = MESSAGE_TYPES["report"].checks["items"]
+    largest = {
+        f"{number:\u00fc>2}" + "x" * (MAX_ITEM_BYTES // MAX_ITEM_NAMES - 5): 1
+        for number in range(10, 10 + MAX_ITEM_NAMES)
+    }
+    assert check({"\u00fc" * (MAX_KEY_BYTES // 2): largest})
+
+
+@pytest.mark.parametrize(
+    ("title", "found", "number"),
+    [
+        ("BOUNDS", r"sent for (\d+) seconds is hung up on", ServerConfig.send_seconds),
+        ("WATCHING", r"to go on for (\d+) seconds", hub.AWAIT_SECONDS),
+        ("WATCHING", r"more than (\d+) records are pending, a view", subscription.MAX_BEHIND_RECORDS),
+        ("TABLES", r"comes again every (\d+) seconds", table.WHOLE_SECONDS),
+        ("TABLES", r"at most (\d+) items; a", MAX_ITEMS_OF_RUN),
+        ("TABLES", r"its first (\d+) characters\.", topics.MAX_COMMAND_CHARACTERS),
+    ],
+)
+def test_the_page_says_how_subscriptions_are_bounded(title: str, found: str, number: float) -> None:
+    assert list(map(float, re.findall(found, section(title)))) == [number]
+
+
 def test_the_page_says_what_stats_leaves_out() -> None:
     text = section("REPLY VALUES")
-    assert re.findall(r"at most (\d+) in each\.", text) == [str(MAX_LISTED)]
+    assert re.findall(r"at most (\d+) in each[.;]", text) == [str(MAX_LISTED)]
     assert re.findall(r"its first (\d+) characters\.", text) == [str(MAX_LISTED_CHARACTERS)]
 
 
@@ -270,11 +330,46 @@ def test_the_page_names_no_code_that_does_not_exist() -> None:
     """`Cm` marks codes, and other words of the protocol; what of them looks like a code is one."""
     values = {word for keys in LISTED.values() for kind, _ in keys.values() for word in re.findall(r"\w+", kind)}
     named = set(re.findall(r"(?:^\.| )Cm (\S+)", SOURCE, flags=re.M))
-    assert named - values - {"running", "unreadable", "stdout", "stderr"} <= set(ErrorCode)
+    assert named - values - {"running", "awaited", "unreadable", "stdout", "stderr", *MODES} <= set(ErrorCode)
 
 
 def test_the_page_names_the_version() -> None:
     assert f"protocol version {max(SUPPORTED_VERSIONS)} " in SOURCE
+
+
+# Subscriptions and tables
+
+
+def test_the_page_says_what_every_event_is() -> None:
+    (kinds, _) = LISTED["event"]["kind"]
+    described = re.findall(r"^\.It Cm (\w+)$", section("WATCHING"), flags=re.M)
+    assert sorted(described) == sorted(kinds.removeprefix("one of ").split(", "))
+
+
+def test_the_page_says_what_every_topic_is() -> None:
+    (kinds, _) = LISTED["watch"]["topic"]
+    described = re.findall(r"^\.It Cm (\w+)$", section("TABLES"), flags=re.M)
+    assert described == kinds.removeprefix("one of ").split(", ")
+
+
+async def test_the_page_lists_the_names_in_every_item_of_a_topic(tmp_path: Path) -> None:
+    async with asking(tmp_path) as asker:
+        presence = asker.server.topics
+        presence.refresh_runs()
+        presence.refresh_presence()
+        runs_items, present = dict(presence.runs.items()), dict(presence.presence.items())
+    assert listed_names("runs") == list(runs_items["build"])
+    assert listed_names("emitter") == list(present["build/emitter/7/1"])
+    assert listed_names("viewer") == list(present["build/viewer/7/2"])
+    assert present["build/emitter/7/1"]["command"] == "x" * topics.MAX_COMMAND_CHARACTERS
+
+
+def listed_names(which: str) -> list[str]:
+    """The names in an item of a topic, or of one of its kinds."""
+    heading = rf"^The names in (?:an item of\n\.Cm {which} :|the item of an? {which}\b(?:.|\n)*?:)\n"
+    found = re.search(rf"{heading}\.Bl .+\n((?:.|\n)*?)^\.El", section("TABLES"), re.M)
+    assert found is not None
+    return re.findall(r"^\.It Va (\S+)$", found[1], flags=re.M)
 
 
 # States
@@ -364,53 +459,98 @@ def test_the_comments_of_the_example_are_true() -> None:
 
 
 class Asker:
-    """A peer that keeps what it is sent, and has nothing open itself."""
+    """A peer that keeps what it is sent."""
 
     credentials = Credentials(pid=1, uid=2)
     client = "test"
+    number = 7
+    check_id_is_free = Peer.check_id_is_free
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, nursery: trio.Nursery) -> None:
         self.server = server
-        self.sent: list[Message] = []
+        self.nursery = nursery
+        self.sessions: dict[int, Any] = {}
+        self.watchers: dict[int, Watcher] = {}
+        self.tables: dict[int, trio.CancelScope] = {}
+        self._received: dict[int, Any] = {}
+        self._client = connection_in(Role.CLIENT, State.READY)
+        self._connection = connection_in(Role.SERVER, State.READY)
+        self._replied = trio.Event()
 
     async def send(self, message: Message) -> None:
-        self.sent.append(message)
+        self._client.receive_data(self._connection.send(message))
+        received = self._client.next_message()
+        if isinstance(received, Reply):
+            self._received[received.id] = received.value
+            self._replied.set()
 
-    @property
-    def value(self) -> dict[str, Any]:
-        """That of the last reply, as a client has it."""
-        client = connection_in(Role.CLIENT, State.READY)
-        client.receive_data(connection_in(Role.SERVER, State.READY).send(self.sent[-1]))
-        reply = client.next_message()
-        assert isinstance(reply, Reply)
-        return reply.value
+    async def ask(self, handler: Callable[[Any, Any], Awaitable[None]], request: Any) -> Any:
+        """The value that a request is answered with, as a client has it."""
+        number = request.sub if isinstance(request, Detach) else request.id
+        self._received.pop(number, None)
+        await handler(self, request)
+        while number not in self._received:
+            self._replied = trio.Event()
+            await self._replied.wait()
+        return self._received[number]
 
 
-async def test_the_page_lists_the_keys_of_what_runs_and_stats_are_answered(tmp_path: Path) -> None:
-    server = Server(Config(), Paths.resolve(state_dir=str(tmp_path), socket=str(tmp_path / "socket")))
-    asker: Any = Asker(server)
-    session = await server.begin_session(asker.credentials, Open(1, "build", "s1", command="x" * 4096))
-    server.subscriptions[Subscription(Attach(2, "build"), session.run, 1, 0)] = asker
-    await runs(asker, Runs(3))
-    runs_value = asker.value
-    await stats(asker, Stats(4))
-    stats_value = asker.value
+@asynccontextmanager
+async def asking(folder: Path) -> AsyncIterator[Asker]:
+    """A peer of a daemon without a socket, which emits into a run and watches it."""
+    server = Server(Config(), Paths.resolve(state_dir=str(folder), socket=str(folder / "socket")))
     async with trio.open_nursery() as nursery:
+        asker: Any = Asker(server, nursery)
+        session = await server.begin_session(asker.credentials, Open(1, "build", "s1", command="x" * 4096))
+        run, request = session.run, Attach(2, "build")
+        watcher = Watcher(request)
+        read = partial(run.blocks, max_bytes=READ_BYTES, level_mask=ANY_LEVEL)
+        watcher.subscription = Subscription(request, run, read, 1, server.paces.throttler("stream"))
+        asker.sessions[1] = session
+        asker.watchers[2] = watcher
+        server.peers.add(asker)
         nursery.start_soon(server.committer.run)
+        yield asker
         await server.end_session(session, 0)
         nursery.cancel_scope.cancel()
     server.store.close()
 
+
+async def test_the_page_lists_the_keys_of_what_runs_and_stats_are_answered(tmp_path: Path) -> None:
+    async with asking(tmp_path) as asker:
+        runs_value = await asker.ask(runs, Runs(3))
+        stats_value = await asker.ask(stats, Stats(4))
     listed = listed_values()
     assert set(marked(listed["runs"])) == {*runs_value, *runs_value["runs"][0], "after"}
     assert set(marked(listed["stats"])) == set(stats_value)
-    for name in ("sessions", "subscriptions"):
+    for name in ("sessions", "subscriptions", "operations"):
         assert listed_table(name) == list(stats_value[name][0])
     assert stats_value["sessions"][0]["command"] == "x" * MAX_LISTED_CHARACTERS
 
 
+async def test_the_page_lists_the_keys_of_what_subscribers_are_answered(tmp_path: Path) -> None:
+    async with asking(tmp_path) as asker:
+        values = {
+            "attach": await asker.ask(attach.attach, Attach(3, "build")),
+            "view": await asker.ask(attach.view, View(4, 3, paused=True)),
+            "detach": await asker.ask(attach.detach, Detach(3)),
+            "report": await asker.ask(tables.report, Report(5, "build", {"pages": {"done": 3}})),
+            "watch": await asker.ask(tables.watch, Watch(6, "board", "build")),
+            "throttle": await asker.ask(tables.throttle, Throttle(7, {})),
+        }
+        waiting = await asker.ask(attach.attach, Attach(8, "other", wait=True))
+    listed = listed_values()
+    assert values.pop("throttle") == asdict(FanoutConfig())
+    assert ".Xr logd 8\nlists under\n.Li [fanout] ,\n" in listed["throttle"]
+    for name, value in values.items():
+        (described, *_) = re.split(r"^For a run that is waited for,", listed[name], flags=re.M)
+        assert marked(described) == list(value)
+        assert ("No keys.\n" in described) == (not value)
+    assert waiting == {"run": "other", "head": 0, "next": 1, "generation": 1}
+
+
 def test_the_page_lists_the_keys_of_what_verify_is_answered() -> None:
-    value = manage._describe(Report([Problem(1, "what is wrong")], 1, [], 1, 2, 3, 4))
+    value = manage._describe(StoreReport([Problem(1, "what is wrong")], 1, [], 1, 2, 3, 4))
     text = listed_values()["verify"]
     assert set(marked(text)) == {*value, "repaired"}
     assert re.findall(r"at most (\d+)", text) == [str(manage.MAX_LISTED_PROBLEMS)]

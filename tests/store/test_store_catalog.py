@@ -249,7 +249,7 @@ class TestSessions:
         for key in (1, 2, 3):
             catalog.begin_session("a", session(key, TIME_US + key))
         end(catalog, "a", 1)
-        catalog.mark_lost(TIME_US + 60)
+        assert catalog.mark_lost(TIME_US + 60) == {"a": {2, 3}}
         assert [(row.key, row.state, row.ended_us) for row in catalog.sessions("a", 9)] == [
             (3, "lost", TIME_US + 60),
             (2, "lost", TIME_US + 60),
@@ -259,6 +259,15 @@ class TestSessions:
         assert catalog.sessions("a", 1) == [session(2, TIME_US + 2)]
         end(catalog, "a", 2, at_us=TIME_US + 70)
         assert [(row.key, row.state) for row in catalog.sessions("a", 9)] == [(2, "ended"), (3, "lost"), (1, "ended")]
+
+    def test_that_are_lost_are_told_by_run_and_once(self, catalog: Catalog) -> None:
+        assert catalog.mark_lost(TIME_US) == {}
+        for run, keys in {"a": (0, 2**63 - 1, 2**63, 2**64 - 1), "build": (0,), "nightly": (7,)}.items():
+            for key in keys:
+                catalog.begin_session(run, session(key))
+        end(catalog, "nightly", 7)
+        assert catalog.mark_lost(TIME_US + 60) == {"a": {0, 2**63 - 1, 2**63, 2**64 - 1}, "build": {0}}
+        assert catalog.mark_lost(TIME_US + 70) == {}
 
     def test_that_are_not_there_are_not_missed(self, catalog: Catalog) -> None:
         catalog.begin_use("a")
@@ -283,13 +292,36 @@ class TestSessions:
 class TestBoard:
     def test_has_the_last_value_of_each_key(self, catalog: Catalog) -> None:
         catalog.set_items("a", {"b": {"done": 1}, "a": [1, None, 2.5]}, 1)
-        catalog.set_items("a", {"b": "text", "c": None}, 2)
-        expected = {"a": Item([1, None, 2.5], 1), "b": Item("text", 2), "c": Item(None, 2)}
+        catalog.set_items("a", {"b": "text", "c": 0}, 2)
+        expected = {"a": Item([1, None, 2.5], 1), "b": Item("text", 2), "c": Item(0, 2)}
         assert catalog.items("a") == expected
         assert list(catalog.items("a")) == ["a", "b", "c"]
         assert catalog.items("build") == {}
         catalog.clear_items("a")
         assert catalog.items("a") == {}
+
+    def test_loses_a_key_that_is_set_to_none(self, catalog: Catalog) -> None:
+        catalog.set_items("a", {"b": 1, "c": False, "d": 3}, 1)
+        catalog.set_items("build", {"b": 5}, 1)
+        catalog.set_items("a", {"b": None, "c": 2, "e": 4}, 2)
+        assert catalog.items("a") == {"c": Item(2, 2), "d": Item(3, 1), "e": Item(4, 2)}
+        assert catalog.items("build") == {"b": Item(5, 1)}
+        catalog.set_items("a", {"c": None, "d": None, "e": None}, 3)
+        assert catalog.items("a") == {}
+
+    def test_does_not_miss_a_key_that_is_not_there(self, path: Path, catalog: Catalog) -> None:
+        """It may have come and gone again between two writes of the board."""
+        catalog.set_items("a", {"b": 1}, 1)
+        catalog.set_items("a", {"b": 2, "c": None, "d": None}, 2)
+        assert catalog.items("a") == {"b": Item(2, 2)}
+        assert set_aside(path) == []
+
+    def test_has_room_for_a_key_where_another_goes(self, catalog: Catalog) -> None:
+        catalog.set_items("a", {f"k{number}": number for number in range(MAX_ITEMS_OF_RUN)}, 1)
+        catalog.set_items("a", {"more": 1, "k0": None}, 2)
+        items = catalog.items("a")
+        assert len(items) == MAX_ITEMS_OF_RUN
+        assert "k0" not in items
 
     def test_is_bounded(self, catalog: Catalog) -> None:
         full = {f"k{number}": number for number in range(MAX_ITEMS_OF_RUN)}
@@ -367,11 +399,13 @@ class CatalogMachine(RuleBasedStateMachine):
 
     def lost(self) -> None:
         at_us = self.now()
-        self.catalog.mark_lost(at_us)
-        for of_run in self.sessions.values():
+        lost: dict[str, set[int]] = {}
+        for run, of_run in self.sessions.items():
             for key, row in of_run.items():
                 if row.state == "running":
                     of_run[key] = row._replace(state="lost", ended_us=at_us)
+                    lost.setdefault(run, set()).add(key)
+        assert self.catalog.mark_lost(at_us) == lost
 
     # What befalls the file
 
@@ -498,10 +532,11 @@ class CatalogMachine(RuleBasedStateMachine):
 
     # Boards
 
-    @rule(run=runs, values=st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 3), max_size=4))
-    def set_items(self, run: str, values: dict[str, int]) -> None:
+    @rule(run=runs, values=st.dictionaries(st.sampled_from("abcdef"), st.none() | st.integers(0, 3), max_size=4))
+    def set_items(self, run: str, values: dict[str, int | None]) -> None:
         at_us = self.now()
-        after = {**self.items.get(run, {}), **{key: Item(value, at_us) for key, value in values.items()}}
+        changed = {**self.items.get(run, {}), **{key: Item(value, at_us) for key, value in values.items()}}
+        after = {key: item for key, item in changed.items() if item.value is not None}
         if run not in self.rows or len(after) > catalog_module.MAX_ITEMS_OF_RUN:
             with pytest.raises(UsageError if run in self.rows else NotFound):
                 self.catalog.set_items(run, values, at_us)
@@ -568,7 +603,7 @@ def use_all(path: Path) -> None:
             catalog.set_figures(run, FIGURES)
         for run in NAMES:
             catalog.begin_session(run, session())
-            catalog.set_items(run, {"k3": 1, "new": 2}, TIME_US)
+            catalog.set_items(run, {"k3": 1, "k4": None, "new": 2}, TIME_US)
             end(catalog, run)
             catalog.set_limits(run, 1, 2.0)
             catalog.clear_items(run)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from logd.store.index import ENTRY_BYTES, HEADER_BYTES, Entry, Header, Index, Kind
 
 U16, U32, U64 = (st.integers(0, 2**bits - 1) for bits in (16, 32, 64))
-any_header = st.builds(Header, U64, U64, U64)
+any_header = st.builds(Header, U64, U64, U64, U64)
 any_entry = st.builds(Entry, U64, U32, U32, U64, U64, U64, U64, U32, U16, U16, U64, U64)
 
 HEADER = Header(3, 1001, 1_700_000_000_000_000)

@@ -78,7 +78,7 @@ class TestLostIndex:
         text = rows(1, 12_000) + row(12_001, 700_000) + rows(12_002, 10_000)
         (tmp_path / DATA).write_bytes(text + b'{"half":')
         with opened(tmp_path, StoreConfig()) as run:
-            assert run.extent == Extent((1,), len(text), len(entries(tmp_path)), 22_001, 3)
+            assert run.extent == Extent((1,), len(text), len(entries(tmp_path)), 22_001, 3, 22_002)
             for seq in (1, 2, 9000, 12_000, 12_001, 12_002, 20_000, 22_001):
                 assert run.reader.read(run.extent, seq, 10) == (seq, 1, row(seq, 700_000 if seq == 12_001 else 0))
         found = blocks_in(tmp_path)

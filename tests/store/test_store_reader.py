@@ -34,10 +34,11 @@ from store_helpers import (
 
 from logd.config import StoreConfig
 from logd.errors import StoreError
-from logd.record import Rows
-from logd.store import Entry, Extent, Reader, Stored, disk, reader
+from logd.record import Rows, Stored
+from logd.store import Entry, Extent, Reader, disk, reader
 from logd.store.index import ENTRY_BYTES, HEADER_BYTES
 from logd.store.segment import compressed_name, index_name, segment_name
+from logd.store.text import FrameCache
 
 
 class Piece(NamedTuple):
@@ -104,7 +105,7 @@ def written_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Piece
                 if piece.compress:
                     compress_all(run)
             folder_fd = os.dup(run._folder_fd)
-            return Written(Reader(folder_fd, run._frames), run.extent, blocks[:whole])
+            return Written(Reader(folder_fd, FrameCache()), run.extent, blocks[:whole])
 
     return write
 
@@ -178,6 +179,44 @@ class TestAnyRun:
         assert seq == (written.extent.first_seq if backward else head + 1)
         assert taken == {at: line for at, line in known.items() if (at < start if backward else at >= start)}
 
+    @settings(max_examples=80, deadline=None)
+    @given(pieces, st.integers(1, 30), st.sampled_from(sorted(WANTED)), st.booleans(), st.sampled_from([1, 200, 10**6]))
+    def test_what_can_hold_something_is_left_when_others_are_left_out_by_their_text(
+        self,
+        written_in: Callable[[list[Piece]], Written],
+        pieces: list[Piece],
+        looked_for: int,
+        wanted: str,
+        backward: bool,
+        max_stretch_bytes: int,
+    ) -> None:
+        written = written_in(pieces)
+        needle = b'"msg":"%d' % looked_for
+        extent, asked = written.extent, []
+
+        def can_hold(text: bytes) -> bool:
+            asked.append(text)
+            return needle in text
+
+        def scan(**screen: Callable[[bytes], bool]) -> list[tuple[Stored | None, int]]:
+            seq = extent.head + 1 if backward else 1
+            return list(written.reader.scan(extent, seq, wanted=WANTED[wanted], backward=backward, **screen))
+
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(reader, "MAX_STRETCH_BYTES", max_stretch_bytes)
+                all_of_it, left = scan(), scan(can_hold=can_hold)
+        finally:
+            close(written)
+        assert [following for _, following in left] == [following for _, following in all_of_it]
+        for (stored, _), (kept, _) in zip(all_of_it, left, strict=True):
+            assert kept in (stored, None)
+            assert kept == stored or stored is None or needle not in stored.rows.data
+        size_bytes = sum(len(block.rows.data) for block, _ in all_of_it if block is not None)
+        assert sum(map(len, asked)) == size_bytes
+        if max_stretch_bytes == 10**6 and wanted == "all":
+            assert len(asked) <= len(extent.segments)
+
     @settings(max_examples=60, deadline=None)
     @given(pieces, st.integers(-2, 60))
     def test_by_time_it_is_the_first_block_that_was_received_then_or_later(
@@ -229,7 +268,7 @@ def test_no_more_is_read_than_the_extent_has(tmp_path: Path) -> None:
         append(run, block(3, 2), block(5, pad=5000), block(6))
         assert run.reader.read(extent, 1, 10_000) == Rows(1, 2, rows(1, 2))
         assert run.reader.read(extent, 5, 10_000) == Rows(3, 0, b"")
-        assert run.reader.blocks(extent, 100, 10_000, backward=True)[0] == [Stored(Rows(1, 2, rows(1, 2)), TIME_US)]
+        assert run.reader.blocks(extent, 100, 10_000, backward=True)[0] == [Stored(Rows(1, 2, rows(1, 2)), TIME_US, 1)]
 
 
 def test_what_is_between_the_segments_of_a_time_is_found(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def check_recovered(folder: Path, data_bytes: int, index_bytes: int) -> None:
     before = files_of(folder)
     with opened(folder) as run:
         assert run.torn_bytes == len(torn)
-        assert run.extent == Extent((1,), end, number, head, generation)
+        assert run.extent == Extent((1,), end, number, head, generation, head + 1 if torn else 0)
         assert read_all(run) == TEXT[:end]
         assert run.last_batch(KEY) == (0 if lost_index or not head else APPENDS[number - 1].batch)
         assert lost_index or files_of(folder) == before
@@ -232,7 +232,7 @@ class TestDamage:
             flip(folder / DATA, at)
             damaged = (folder / DATA).read_bytes()
             with opened(folder) as run:
-                assert run.extent == Extent((1,), ENDS[3], 4, 6, 2)
+                assert run.extent == Extent((1,), ENDS[3], 4, 6, 2, 7)
                 append(run, block(7))
             assert torn_of(folder) == damaged[ENDS[3] :]
 
@@ -245,7 +245,7 @@ class TestDamage:
         (folder / DATA).write_bytes(TEXT + junk)
         with opened(folder) as run:
             assert run.torn_bytes == len(junk)
-            assert run.extent == Extent((1,), len(TEXT), 5, 7, 2)
+            assert run.extent == Extent((1,), len(TEXT), 5, 7, 2, 8)
             append(run, block(8))
         assert torn_of(folder) == junk
         assert text_of(folder) == rows(1, 8)
@@ -270,7 +270,7 @@ class TestDamage:
             file.write(b"torn")
         with opened(tmp_path) as run:
             append(run, block(2), block(3))
-            assert run.extent == Extent((1, 2), len(rows(2, 2)), 2, 3, 2)
+            assert run.extent == Extent((1, 2), len(rows(2, 2)), 2, 3, 2, 2)
         with opened(tmp_path) as run:
             assert run.extent.generation == 2
 
@@ -325,9 +325,9 @@ def test_where_a_segment_ends_is_said(tmp_path: Path, small_runs: dict[bool, Pat
     with folder_fd(folder) as fd:
         assert find_end(fd, 1) == Found(Header(1, 1, TIME_US), Mark(len(TEXT), len(APPENDS), 8), TIME_US)
         os.truncate(folder / DATA, ENDS[0] - 1)
-        found = Found(Header(2, 1, TIME_US), Mark(0, 0, 1), TIME_US, torn_bytes=ENDS[0] - 1, clean=False)
+        found = Found(Header(2, 1, TIME_US, 1), Mark(0, 0, 1), TIME_US, torn_bytes=ENDS[0] - 1, clean=False)
         assert find_end(fd, 1) == found == find_end(fd, 1)
         mend(fd, found)
         assert find_end(fd, 1) == found._replace(torn_bytes=0)
     assert (folder / DATA).read_bytes() == b""
-    assert (folder / INDEX).read_bytes() == Header(2, 1, TIME_US).pack()
+    assert (folder / INDEX).read_bytes() == Header(2, 1, TIME_US, 1).pack()

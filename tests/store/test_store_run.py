@@ -95,7 +95,7 @@ class TestParts:
             append(run, block(1, 2), block(3, 2, part=True), block(5, 1, part=True))
             folder = tmp_path / "run" if close else copied(tmp_path / "run", tmp_path / "killed")
         with opened(folder) as run:
-            assert (run.extent, run.next_seq) == (Extent((1,), len(rows(1, 2)), 1, 2, 2), 3)
+            assert (run.extent, run.next_seq) == (Extent((1,), len(rows(1, 2)), 1, 2, 2, 3), 3)
             assert run.torn_bytes == len(rows(3, 3))
             assert run.last_batch(KEY) == 2
             append(run, block(3, 1))
@@ -180,12 +180,12 @@ class TestLettingGo:
             run.close()
             run = open_run(tmp_path)
         assert run.drop_before(2**63, TIME_US + 5) == 3
-        assert run.extent == Extent((4,), 0, 0, 3, 2)
+        assert run.extent == Extent((4,), 0, 0, 3, 2, 4)
         assert run.drop_before(2**63, TIME_US) == 0
         assert sorted(os.listdir(tmp_path)) == [index_name(4), segment_name(4)]
         run.close()
         with opened(tmp_path) as again:
-            assert again.extent == Extent((4,), 0, 0, 3, 2)
+            assert again.extent == Extent((4,), 0, 0, 3, 2, 4)
             append(again, block(4))
             assert read_all(again) == row(4)
 

@@ -30,7 +30,7 @@ from store_helpers import (
     rows,
     text_of,
 )
-from store_platter import platter_of
+from store_platter import Platter, platter_of
 
 from logd.errors import StoreError
 from logd.store import Append
@@ -217,13 +217,13 @@ class TestWaiting:
     def test_sealed_segments_are_synced_and_then_closed(self, tmp_path: Path) -> None:
         with opened(tmp_path) as run:
             before = open_descriptors()
-            append(run, *(block(seq, pad=5000) for seq in range(1, MAX_UNSYNCED_SEGMENTS + 2)))
+            append(run, *(block(seq, pad=5000) for seq in range(1, MAX_UNSYNCED_SEGMENTS + 1)))
             assert not run.awaits_sync
-            append(run, block(MAX_UNSYNCED_SEGMENTS + 2))
+            append(run, block(MAX_UNSYNCED_SEGMENTS + 1))
             assert run.awaits_sync
             with failing_at("fdatasync") as calls:
                 assert run.sync() is None
-            assert len(calls) == 2 * (MAX_UNSYNCED_SEGMENTS + 2)
+            assert len(calls) == 2 * (MAX_UNSYNCED_SEGMENTS + 1)
             assert not run.awaits_sync
             assert open_descriptors() == before + 2
             with failing_at("fdatasync") as calls:
@@ -236,3 +236,63 @@ class TestWaiting:
             append(run, *(block(seq, pad=5000) for seq in range(1, 40)))
             assert open_descriptors() == before + 2
             assert not run.awaits_sync
+
+
+class TestClosed:
+    """What was sealed and closed without being synced: without the policy, or by an earlier process."""
+
+    def test_it_is_synced_too_before_that_is_said(self, tmp_path: Path) -> None:
+        """Also where there is more of it than may be open at once."""
+        count = 2 * MAX_UNSYNCED_SEGMENTS + 3
+        chance, folder = random.Random(0), tmp_path / "run"
+        with opened(folder, replace(SMALL, fsync="no")) as run, platter_of(folder) as platter:
+            before = open_descriptors()
+            append(run, *(block(seq, pad=5000) for seq in range(1, count + 1)))
+            assert run.sync() is None
+            assert (run.synced_seq, run.has_unsynced) == (count, False)
+            assert open_descriptors() == before + 2 + len(platter._kept)
+            self.outlives_power_cuts(platter, chance, tmp_path, rows(1, count, 5000))
+
+    def test_of_a_run_that_is_opened_again_it_is_not_known_to_be_synced(self, tmp_path: Path) -> None:
+        chance, folder = random.Random(0), tmp_path / "run"
+        folder.mkdir()
+        with platter_of(folder) as platter:
+            with opened(folder) as run:
+                append(run, *(block(seq, pad=5000) for seq in range(1, 4)))
+            with opened(folder) as run:
+                append(run, block(4))
+                assert run.synced_seq == 0
+                assert run.sync() is None
+                assert run.synced_seq == 4
+                self.outlives_power_cuts(platter, chance, tmp_path, rows(1, 3, 5000) + row(4))
+
+    def test_where_that_fails_it_is_written_again(self, tmp_path: Path) -> None:
+        chance, stored = random.Random(0), rows(1, 4, 5000)
+        for number in range(1, 20):
+            folder = tmp_path / f"run{number}"
+            with opened(folder, replace(SMALL, fsync="no")) as run, platter_of(folder) as platter:
+                append(run, *(block(seq, pad=5000) for seq in range(1, 5)))
+                platter.fails_in = [number]
+                error = run.sync()
+                assert (run.synced_seq, read_all(run)) == (4, stored)
+                self.outlives_power_cuts(platter, chance, tmp_path / f"{number}", stored)
+            if error is None:
+                break
+        else:
+            pytest.fail("it failed to the last")
+
+    def test_what_is_removed_or_compressed_meanwhile_needs_none(self, tmp_path: Path) -> None:
+        with opened(tmp_path, replace(SMALL, fsync="no")) as run:
+            append(run, *(block(seq, pad=5000) for seq in range(1, 5)))
+            run.drop_before(2, TIME_US)
+            assert run.compress(2, lambda: None)
+            with failing_at("fdatasync") as calls:
+                assert run.sync() is None
+            assert (len(calls), run.synced_seq) == (4, 4)
+
+    @staticmethod
+    def outlives_power_cuts(platter: Platter, chance: random.Random, folder: Path, stored: bytes) -> None:
+        folder.mkdir(exist_ok=True)
+        for number in range(5):
+            with opened(platter.after_power_cut(folder / f"cut{number}", chance)) as left:
+                assert read_all(left) == stored

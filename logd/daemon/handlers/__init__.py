@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from logd.daemon.handlers import attach, emit, inspect, manage, read
+from logd.daemon.handlers import attach, emit, inspect, manage, read, tables
 from logd.protocol import (
     Attach,
     Clear,
@@ -18,9 +18,13 @@ from logd.protocol import (
     Ping,
     Read,
     Remove,
+    Report,
     Runs,
     Stats,
+    Throttle,
     Verify,
+    View,
+    Watch,
 )
 
 HANDLERS: dict[type[Message], Callable[[Any, Any], Awaitable[None]]] = {
@@ -28,7 +32,11 @@ HANDLERS: dict[type[Message], Callable[[Any, Any], Awaitable[None]]] = {
     Emit: emit.take_batch,
     Close: emit.close_session,
     Attach: attach.attach,
+    View: attach.view,
     Detach: attach.detach,
+    Watch: tables.watch,
+    Report: tables.report,
+    Throttle: tables.throttle,
     Read: read.read,
     Runs: inspect.runs,
     Verify: manage.verify,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from logd import accel
+from logd.fanout import Subscription
 from logd.protocol import Ping, Pong, Reply, Runs, Stats
 from logd.store import RunFigures, RunRow
 from logd.version import __version__
@@ -83,21 +85,34 @@ async def stats(peer: Peer, request: Stats) -> None:
                     for session in run.sessions.values()
                 ][:MAX_LISTED],
                 "subscriptions": [
-                    {
-                        "run": subscription.request.run,
-                        "pid": watcher.credentials.pid,
-                        "uid": watcher.credentials.uid,
-                        "client": watcher.client,
-                        "mode": subscription.request.mode,
-                        "lag_records": subscription.lag_records,
-                        "sent_records": subscription.sent_records,
-                        "skipped_records": subscription.skipped_records,
-                    }
-                    for subscription, watcher in server.subscriptions.items()
+                    _describe_subscription(watching, subscription, now)
+                    for watching in server.peers
+                    for watcher in watching.watchers.values()
+                    if (subscription := watcher.subscription) is not None
                 ][:MAX_LISTED],
+                "operations": accel.figures(),
             },
         )
     )
+
+
+def _describe_subscription(peer: Peer, subscription: Subscription, now: float) -> dict[str, Any]:
+    request, throttler = subscription.request, subscription.throttler
+    return {
+        "run": request.run,
+        "pid": peer.credentials.pid,
+        "uid": peer.credentials.uid,
+        "client": peer.client,
+        "mode": request.mode,
+        "paused": subscription.paused,
+        "filter": request.filter,
+        "lag_records": subscription.lag_records,
+        "lag_seconds": max(0.0, now - subscription.lagging_since),
+        "interval_seconds": throttler.interval(now),
+        "flushes": throttler.flushes,
+        "sent_records": subscription.sent_records,
+        "skipped_records": subscription.skipped_records,
+    }
 
 
 MAX_LISTED = 200

@@ -27,9 +27,9 @@ MAX_LISTED_PROBLEMS = 200
 async def clear(peer: Peer, request: Clear) -> None:
     async with peer.server.hub.using(request.run) as run:
         count = await trio.to_thread.run_sync(lambda: run.store.drop_before(run.store.extent.head + 1, now_us()))
-        run.notify()
+        run.turn()
         log.info("run %s: %d records cleared by pid %d", run.name, count, peer.credentials.pid)
-        await peer.send(Reply(request.id, {"records": count, "next": run.head + 1}))
+        await peer.send(Reply(request.id, {"records": count, "next": run.store.extent.head + 1}))
 
 
 async def remove(peer: Peer, request: Remove) -> None:
@@ -59,7 +59,7 @@ async def verify(peer: Peer, request: Verify) -> None:
                 lost = await trio.to_thread.run_sync(run.store.repair, segment)
                 repaired += 1
                 log.warning("run %s: segment %d repaired; %d records left out", run.name, segment, lost)
-            run.notify()
+            run.turn()
         await peer.send(Reply(request.id, {**_describe(report), "repaired": repaired}))
 
 

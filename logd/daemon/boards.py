@@ -1,0 +1,82 @@
+"""The boards of runs: what was reported last for each key. The catalog keeps them, from soon after a change."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import trio
+
+from logd.daemon.hub import Hub
+from logd.daemon.refusal import RequestRefused
+from logd.daemon.run import LiveRun
+from logd.errors import StoreError
+from logd.fanout import Table
+from logd.protocol import ErrorCode
+from logd.record import now_us
+from logd.store import MAX_ITEMS_OF_RUN, Store
+
+log = logging.getLogger(__name__)
+
+SAVE_SECONDS = 1.0
+"""How long after a change it is written at the latest. A daemon that is killed in that time loses the change."""
+
+
+class Boards:
+    """Reads boards when they are first used, and writes what has changed."""
+
+    def __init__(self, hub: Hub, store: Store) -> None:
+        self._hub = hub
+        self._store = store
+        self._changed: dict[LiveRun, dict[str, Any]] = {}
+        self._noted = trio.Event()
+        self._loading = trio.Lock()
+
+    async def of(self, run: LiveRun) -> Table:
+        """A run's board, which is there as long as the run is in use. StoreError where it cannot be read."""
+        async with self._loading:
+            if run.board is None:
+                items = await trio.to_thread.run_sync(self._store.catalog.items, run.name)
+                run.board = Table()
+                for key, item in items.items():
+                    run.board.set(key, item.value)
+            return run.board
+
+    async def report(self, run: LiveRun, items: Mapping[str, Any], *, reset: bool) -> None:
+        """Set values; None removes a key. RequestRefused where the board would have too many."""
+        board = await self.of(run)
+        values = {key: None for key, _ in board.items()} if reset else {}
+        values.update(items)
+        count = len(board) + sum((value is not None) - (key in board) for key, value in values.items())
+        if count > MAX_ITEMS_OF_RUN:
+            raise RequestRefused(
+                ErrorCode.BOARD_FULL,
+                f"the board of run {run.name} would have {count} items, and can have {MAX_ITEMS_OF_RUN}",
+            )
+        for key, value in values.items():
+            board.set(key, value)
+        if run not in self._changed:
+            run.users += 1
+            self._changed[run] = {}
+            self._noted.set()
+        self._changed[run].update(values)
+
+    async def run(self) -> None:
+        """Write what changes until cancelled."""
+        while True:
+            await self._noted.wait()
+            await trio.sleep(SAVE_SECONDS)
+            await self.save()
+
+    async def save(self) -> None:
+        """Write what has changed."""
+        changed, self._changed = self._changed, {}
+        self._noted = trio.Event()
+        for run, values in changed.items():
+            try:
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(self._store.catalog.set_items, run.name, values, now_us())
+            except StoreError as error:
+                log.error("the catalog lacks what was reported of run %s: %s", run.name, error.message)
+            self._hub.release(run)

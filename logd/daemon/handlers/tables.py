@@ -1,0 +1,100 @@
+"""Tables of last values: `watch`, `report` and `throttle`."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import asdict
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import trio
+
+from logd.daemon.handlers.attach import check_subscriptions
+from logd.daemon.refusal import RequestRefused
+from logd.errors import ConfigError, LogdError
+from logd.fanout import TableSubscription
+from logd.protocol import ErrorCode, Reply, Report, Throttle, Watch
+from logd.record import check_run_name
+
+if TYPE_CHECKING:
+    from logd.daemon.peer import Peer
+
+
+async def watch(peer: Peer, request: Watch) -> None:
+    peer.check_id_is_free(request.id)
+    check_subscriptions(peer)
+    if request.topic == "board":
+        check_run_name(request.run)
+    scope = peer.tables[request.id] = trio.CancelScope()
+    peer.nursery.start_soon(_watch, peer, request, scope)
+
+
+async def _watch(peer: Peer, request: Watch, scope: trio.CancelScope) -> None:
+    with scope, suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        try:
+            if request.topic == "board":
+                await _send_board(peer, request)
+            else:
+                await _send_topic(peer, request)
+        except LogdError as error:
+            await peer.refuse(request, error)
+    if peer.tables.get(request.id) is scope:
+        del peer.tables[request.id]
+
+
+async def _send_board(peer: Peer, request: Watch) -> None:
+    server = peer.server
+    async with server.hub.using(request.run) as run:
+        board = await server.boards.of(run)
+        throttler = server.paces.throttler("board", request.interval_ms / 1000)
+        try:
+            await peer.send(Reply(request.id, {}))
+            await TableSubscription(request.id, board, throttler).run(peer.send)
+        finally:
+            server.paces.forget(throttler)
+
+
+async def _send_topic(peer: Peer, request: Watch) -> None:
+    server, pattern = peer.server, request.run or "*"
+    topics = server.topics
+    throttler = server.paces.throttler(request.topic, request.interval_ms / 1000)
+    try:
+        await peer.send(Reply(request.id, {}))
+        if request.topic == "runs":
+            subscription = TableSubscription(
+                request.id,
+                topics.runs,
+                throttler,
+                refresh=topics.refresh_runs,
+                wanted=lambda name: fnmatchcase(name, pattern),
+            )
+        else:
+            subscription = TableSubscription(
+                request.id,
+                topics.presence,
+                throttler,
+                refresh=topics.refresh_presence,
+                wanted=lambda key: fnmatchcase(topics.run_of(key), pattern),
+            )
+        await subscription.run(peer.send)
+    finally:
+        server.paces.forget(throttler)
+
+
+async def report(peer: Peer, request: Report) -> None:
+    server = peer.server
+    run = await server.hub.acquire(check_run_name(request.run), create=True)
+    try:
+        await server.boards.report(run, request.items, reset=request.reset)
+    finally:
+        server.hub.release(run)
+    await peer.send(Reply(request.id, {}))
+
+
+async def throttle(peer: Peer, request: Throttle) -> None:
+    paces = peer.server.paces
+    try:
+        paces.change(request.settings)
+    except ConfigError as error:
+        raise RequestRefused(ErrorCode.BAD_SETTING, error.message) from None
+    await peer.send(Reply(request.id, asdict(paces.config)))

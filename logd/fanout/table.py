@@ -1,0 +1,149 @@
+"""A table of last values, and its subscribers: each is a cursor into the table's versions.
+
+Every change has a version, and the values are kept in the order of their last change. So what a subscriber lacks is the
+table's end, from the newest back to its cursor, however often a value has changed meanwhile: that is all the
+coalescing there is, and nothing is queued. A value that is removed leaves a None behind for a while; who is further
+behind than that is sent the whole again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
+
+import trio
+
+from logd.fanout.throttle import AdaptiveThrottler
+from logd.protocol import MAX_ITEMS_IN_FRAME, Items, Message
+
+WHOLE_SECONDS = 60.0
+"""After so long a subscriber is sent the whole again: should it ever be wrong, it does not stay so."""
+MAX_REMOVED = 1000
+"""How many removed keys are remembered, for delta's sake."""
+Value = Mapping[str, Any]
+
+
+class Changes(NamedTuple):
+    """What a subscriber lacks."""
+
+    items: dict[str, Value | None]
+    """By key; None for one that is removed."""
+    version: int
+    """That of the table with them."""
+    whole: bool
+    """Whether these are all there are, and what the subscriber has is to be dropped."""
+
+
+class Table:
+    """Values by key. Pure: nothing here waits."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._entries: dict[str, tuple[int, Value | None]] = {}
+        """In the order of their versions."""
+        self._removed = 0
+        self._forgotten_version = 0
+        """Who is not past this may lack a removal that is not remembered."""
+
+    def __len__(self) -> int:
+        return len(self._entries) - self._removed
+
+    def __contains__(self, key: str) -> bool:
+        return self._entries.get(key, (0, None))[1] is not None
+
+    def items(self) -> Iterator[tuple[str, Value]]:
+        return ((key, value) for key, (_, value) in self._entries.items() if value is not None)
+
+    def set(self, key: str, value: Value | None) -> None:
+        """Set a key's value; None removes it. To set what it is already changes nothing."""
+        _, before = self._entries.get(key, (0, None))
+        if before == value:
+            return
+        self.version += 1
+        self._removed += (value is None) - (before is None and key in self._entries)
+        self._entries.pop(key, None)
+        self._entries[key] = self.version, value
+        if self._removed > MAX_REMOVED:
+            self._forget_removed()
+
+    def replace(self, values: Mapping[str, Value]) -> None:
+        """Have these values and no others."""
+        for key in [key for key, _ in self.items() if key not in values]:
+            self.set(key, None)
+        for key, value in values.items():
+            self.set(key, value)
+
+    def since(self, version: int) -> Changes:
+        """What somebody lacks who has the table as it was in that version; 0 for one who has nothing."""
+        if version <= self._forgotten_version and version < self.version:
+            return Changes(dict(self.items()), self.version, whole=True)
+        changed: dict[str, Value | None] = {}
+        for key in reversed(self._entries):
+            changed_in, value = self._entries[key]
+            if changed_in <= version:
+                break
+            changed[key] = value
+        return Changes(dict(reversed(changed.items())), self.version, whole=False)
+
+    def _forget_removed(self) -> None:
+        self._entries = {key: entry for key, entry in self._entries.items() if entry[1] is not None}
+        self._removed = 0
+        self._forgotten_version = self.version
+
+
+class TableSubscription:
+    """Sends a table to one subscriber: whole, then what changes, and from time to time the whole again.
+
+    Args:
+        sub: the subscription's id.
+        refresh: called before the table is looked at, where it is made from something else.
+        wanted: which keys are sent.
+    """
+
+    def __init__(
+        self,
+        sub: int,
+        table: Table,
+        throttler: AdaptiveThrottler,
+        *,
+        refresh: Callable[[], None] = lambda: None,
+        wanted: Callable[[str], bool] = lambda key: True,
+    ) -> None:
+        self.throttler = throttler
+        self._sub = sub
+        self._table = table
+        self._refresh = refresh
+        self._wanted = wanted
+
+    async def run(self, send: Callable[[Message], Awaitable[None]]) -> None:
+        """Send until cancelled."""
+        version, whole_due = 0, -math.inf
+        while True:
+            started = trio.current_time()
+            self._refresh()
+            changes = self._table.since(0 if started >= whole_due else version)
+            is_whole = changes.whole or started >= whole_due
+            items = {key: value for key, value in changes.items.items() if self._wanted(key)}
+            if is_whole:
+                items = {key: value for key, value in items.items() if value is not None}
+                whole_due = started + WHOLE_SECONDS
+            version = changes.version
+            if items or is_whole:
+                await self._send(send, items, whole=is_whole)
+                self.throttler.flushed(started, trio.current_time())
+            # The first interval is short at the least: a table that is refreshed is not to be refreshed all the time.
+            await trio.sleep_until(max(self.throttler.due(trio.current_time()), started + LEAST_SECONDS))
+
+    async def _send(
+        self, send: Callable[[Message], Awaitable[None]], items: dict[str, Value | None], *, whole: bool
+    ) -> None:
+        rest = iter(items.items())
+        for start in range(0, max(len(items), 1), MAX_ITEMS_IN_FRAME):
+            part = dict(islice(rest, MAX_ITEMS_IN_FRAME))
+            await send(Items(self._sub, items=part, whole=whole and not start, more=start + len(part) < len(items)))
+
+
+LEAST_SECONDS = 0.05
+"""Between two looks at a table."""
