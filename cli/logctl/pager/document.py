@@ -290,6 +290,10 @@ class Document:
         spans = spans_of(first_seq, next_seq, pieces, Kind.FILTERED if self.filter else missing, at_us)
         return self.with_spans(run, self.reel(run).spans.put(first_seq, next_seq, spans))
 
+    def joined(self, run: str, seq: int) -> Document:
+        """The same, with a run's records before and from `seq` in one span if they are few; and nothing is between."""
+        return self.with_spans(run, self.reel(run).spans.joined(seq))
+
     def with_divider(self, run: str, seq: int, text: str) -> Document:
         reel = self.reel(run)
         return self.with_reel(replace(reel, dividers=(*reel.dividers, (seq, text))[-MAX_DIVIDERS:]))

@@ -57,7 +57,10 @@ def _arrived(turn: Turn, event: Arrived) -> None:
     first_seq = begin_seq if event.skipped or not run.next_seq else min(run.next_seq, begin_seq)
     # While somebody reads, what comes late goes behind what is there, so that nothing moves for it.
     at_us = 0 if state.follow else document.newest_us
+    is_last = bool(document.order) and document.order[-1].run == name and not document.hidden
     document = document.with_pieces(name, first_seq, event.next_seq, pieces, missing=Kind.UNREAD, at_us=at_us)
+    if is_last and pieces:
+        document = document.joined(name, begin_seq)
     turn.show(document.with_extent(name, 1, max(event.head, event.next_seq - 1)))
     turn.change_run(
         name,

@@ -13,6 +13,8 @@ MAX_HELD_RECORDS: Final = 10_000
 """What is held: some hundred screens, so that a page up or down is always there before it is asked for."""
 MAX_HELD_BYTES: Final = 16 * 1024 * 1024
 """Of their stored lines, as a record may be 64 KiB long."""
+KEPT_FREE: Final = 10
+"""What is let go at a time leaves a tenth free, so that it is not done for each record that comes."""
 KEPT_TAIL_RECORDS: Final = 256
 """Each run's newest that are held stay wherever one looks, as now is a key away. Few screens have more rows."""
 
@@ -22,12 +24,13 @@ def trimmed(document: Document, focus: Place | None) -> Document:
     records, size = document.held
     if records <= MAX_HELD_RECORDS and size <= MAX_HELD_BYTES:
         return document
+    most_records, most_bytes = (bound - bound // KEPT_FREE for bound in (MAX_HELD_RECORDS, MAX_HELD_BYTES))
     dropped: dict[str, list[Held]] = {}
     for run, span in _farthest_first(document, len(document.order) if focus is None else focus.entry):
         dropped.setdefault(run, []).append(span)
         records -= len(span)
         size -= len(span.data)
-        if records <= MAX_HELD_RECORDS and size <= MAX_HELD_BYTES:
+        if records <= most_records and size <= most_bytes:
             break
     reels = {
         run: replace(document.reels[run], spans=document.reels[run].spans.without(d)) for run, d in dropped.items()
