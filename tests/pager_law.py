@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from pager_bed import FakeDaemon, Pager, matches
 
-from logctl.pager import document, tiling
+from logctl.pager import tiling, trimming
 from logctl.pager.cells import columns_of
 from logctl.pager.document import Document
 from logctl.pager.events import (
@@ -114,8 +114,8 @@ class PagerMachine(RuleBasedStateMachine):
         self.bounds = pytest.MonkeyPatch()
         if small:
             # So that what is held is let go all the time.
-            self.bounds.setattr(document, "MAX_HELD_RECORDS", 300)
-            self.bounds.setattr(document, "KEPT_TAIL_RECORDS", 20)
+            self.bounds.setattr(trimming, "MAX_HELD_RECORDS", 300)
+            self.bounds.setattr(trimming, "KEPT_TAIL_RECORDS", 20)
             self.bounds.setattr(tiling, "SPAN_RECORDS", 10)
         self.names = [f"run-{number}" for number in range(1, runs + 1)]
         self.daemon = FakeDaemon(*self.names, window=window, scan_records=scan_records)
@@ -319,7 +319,7 @@ class PagerMachine(RuleBasedStateMachine):
 
     def check_what_is_held(self, state: State) -> None:
         """Each span of a run is what the daemon says of these seqs, and there is no more than may be."""
-        assert state.document.held[0] <= document.MAX_HELD_RECORDS
+        assert state.document.held[0] <= trimming.MAX_HELD_RECORDS
         for name, reel in state.document.reels.items():
             run = self.daemon.runs[name]
             seq = 1

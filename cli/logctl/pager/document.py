@@ -7,7 +7,7 @@ late while somebody reads, when later ones of other runs are there already, are 
 
 A *divider* is a line of text between two records of a run, before the first that is shown from a seq on.
 
-A document is immutable. It holds no more than MAX_HELD_RECORDS; the farthest from where one looks are let go.
+A document is immutable. How much it may hold, trimming.py says.
 """
 
 from __future__ import annotations
@@ -22,12 +22,6 @@ from logctl.pager.events import Piece
 from logctl.pager.filters import Filter
 from logctl.pager.tiling import Blank, Held, Kind, Span, Tiling, spans_of
 
-MAX_HELD_RECORDS: Final = 10_000
-"""What is held: some hundred screens, so that a page up or down is always there before it is asked for."""
-MAX_HELD_BYTES: Final = 16 * 1024 * 1024
-"""Of their stored lines, as a record may be 64 KiB long."""
-KEPT_TAIL_RECORDS: Final = 256
-"""Each run's newest that are held stay wherever one looks, as now is a key away. Few screens have more rows."""
 MAX_DIVIDERS: Final = 100
 """Of a run; the oldest go."""
 
@@ -296,6 +290,10 @@ class Document:
         spans = spans_of(first_seq, next_seq, pieces, Kind.FILTERED if self.filter else missing, at_us)
         return self.with_spans(run, self.reel(run).spans.put(first_seq, next_seq, spans))
 
+    def joined(self, run: str, seq: int) -> Document:
+        """The same, with a run's records before and from `seq` in one span if they are few; and nothing is between."""
+        return self.with_spans(run, self.reel(run).spans.joined(seq))
+
     def with_divider(self, run: str, seq: int, text: str) -> Document:
         reel = self.reel(run)
         return self.with_reel(replace(reel, dividers=(*reel.dividers, (seq, text))[-MAX_DIVIDERS:]))
@@ -331,61 +329,6 @@ class Document:
         """How many records are held, and their bytes."""
         spans = [span for reel in self.reels.values() for span in reel.spans if isinstance(span, Held)]
         return sum(map(len, spans)), sum(len(span.data) for span in spans)
-
-    def trimmed(self, focus: Place | None) -> Document:
-        """The same with no more than may be held: what is farthest from `focus`, None for the end, is unread again."""
-        records, size = self.held
-        if records <= MAX_HELD_RECORDS and size <= MAX_HELD_BYTES:
-            return self
-        dropped: dict[str, list[Held]] = {}
-        for run, span in self._farthest_first(len(self.order) if focus is None else focus.entry):
-            dropped.setdefault(run, []).append(span)
-            records -= len(span)
-            size -= len(span.data)
-            if records <= MAX_HELD_RECORDS and size <= MAX_HELD_BYTES:
-                break
-        reels = {run: replace(self.reels[run], spans=self.reels[run].spans.without(d)) for run, d in dropped.items()}
-        return replace(self, reels={**self.reels, **reels})
-
-    def _farthest_first(self, focus: int) -> Iterator[tuple[str, Held]]:
-        """Spans that may go: those of hidden runs, and then from whichever end has more records before the focus."""
-        for run in self.hidden & self.reels.keys():
-            yield from ((run, span) for span in self.reels[run].spans if isinstance(span, Held))
-        tails = self._tails()
-        loose = [
-            (number, entry.run, entry.span)
-            for number, entry in enumerate(self.order)
-            if isinstance(entry.span, Held) and number != focus and entry.first_seq < tails.get(entry.run, 0)
-        ]
-        below = sum(len(span) for number, _, span in loose if number < focus)
-        above = sum(len(span) for number, _, span in loose if number > focus)
-        low, high = 0, len(loose) - 1
-        while low <= high:
-            if below >= above:
-                _, run, span = loose[low]
-                below -= len(span)
-                low += 1
-            else:
-                _, run, span = loose[high]
-                above -= len(span)
-                high -= 1
-            yield run, span
-        # Only runs' tails are left, which many runs, or long records, may have too much of.
-        tail = [(e.run, e.span) for n, e in enumerate(self.order) if isinstance(e.span, Held) and n != focus]
-        yield from (each for each in tail if each[1].first_seq >= tails[each[0]])
-
-    def _tails(self) -> dict[str, int]:
-        """The seq that each run's last KEPT_TAIL_RECORDS begin with, or the span in which they do."""
-        tails = {}
-        for run, reel in self.reels.items():
-            left = KEPT_TAIL_RECORDS
-            for span in reversed(reel.spans):
-                if isinstance(span, Held):
-                    tails[run] = span.first_seq
-                    left -= len(span)
-                    if left <= 0:
-                        break
-        return tails
 
 
 def _keyed(spans: Tiling) -> Iterator[tuple[int, int, Shown]]:

@@ -6,7 +6,7 @@ runs whose seq there is not known, by time; both sides together leave no seq out
 where one is, in a document of its own. A `Search` asks each run for its next record that matches, and then becomes a
 seek to the nearest of these.
 
-Here is what they know and how a page adds to it; turns.py and goals.py ask, and go there.
+Here is what they know and how a page adds to it; goals.py and ahead.py ask, and go there.
 """
 
 from __future__ import annotations

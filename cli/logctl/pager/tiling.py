@@ -21,6 +21,10 @@ from logctl.pager.events import Piece
 SPAN_RECORDS: Final = 1000
 """In a span at the most, as spans are let go as a whole: a tenth of what is held."""
 
+JOINED_RECORDS: Final = 100
+JOINED_US: Final = 1_000_000
+"""Records that come one by one are gathered to spans of so many, that came within so long."""
+
 
 class Kind(Enum):
     UNREAD = "unread"
@@ -112,6 +116,19 @@ class Tiling(tuple[Span, ...]):
         if end_seq <= self.end_seq:
             return self
         return Tiling(_joined([*self, Blank(self.end_seq, end_seq, Kind.UNREAD)]))
+
+    def joined(self, seq: int) -> Tiling:
+        """The same, where the records before `seq` and those from it on are one span if they are few, and came soon."""
+        at = self.index(seq)
+        first, second = self[at - 1 : at + 1] if at > 0 else (None, None)
+        if (
+            not (isinstance(first, Held) and isinstance(second, Held) and first.next_seq == seq)
+            or len(first) + len(second) > JOINED_RECORDS
+            or second.at_us - first.at_us > JOINED_US
+        ):
+            return self
+        both = Held(first.first_seq, second.next_seq, first.time_us, first.data + second.data, first.at_us)
+        return Tiling((*self[: at - 1], both, *self[at + 1 :]))
 
     def cut(self, end_seq: int) -> Tiling:
         """What is before `end_seq`."""

@@ -15,6 +15,7 @@ from logctl.pager.filters import Filter
 from logctl.pager.screen import Anchor
 from logctl.pager.seeking import PAGE_RECORDS
 from logctl.pager.state import NOTE_SECONDS, Goal, Note, Run, Source, State
+from logctl.pager.trimming import trimmed
 
 NEW = "new"
 """The divider before what came since follow was turned off."""
@@ -54,7 +55,7 @@ class Turn:
         """Have another document, within its bound."""
         anchor = self.state.anchor
         focus = None if anchor is None else document.nearest(anchor.run, anchor.seq, anchor.at_us)
-        self.change(document=document.trimmed(focus))
+        self.change(document=trimmed(document, focus))
 
     # The follow flag
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from pager_bed import FakeDaemon, Pager, attached
 
-from logctl.pager.document import MAX_HELD_BYTES, MAX_HELD_RECORDS
 from logctl.pager.events import (
     Arrived,
     Cleared,
@@ -19,6 +18,7 @@ from logctl.pager.events import (
     Truncated,
 )
 from logctl.pager.state import NOTE_SECONDS
+from logctl.pager.trimming import MAX_HELD_BYTES, MAX_HELD_RECORDS
 
 
 def current(pager: Pager) -> int:
