@@ -79,7 +79,11 @@ OTHERS = {
     "orjson": {"logd.fanout.filter", "logd.ingest.block", "logctl.output"},
     "platformdirs": {"logd.paths"},
     "re2": {"logctl.pager.highlight", "logd.fanout.pattern"},
-    "trio": {"logd.daemon", "logd.fanout", "logd.main"},
+    "trio": {
+        *("logd.client.async_client", "logd.daemon", "logd.fanout", "logd.main"),
+        *("logctl.pager.app", "logctl.pager.errands", "logctl.pager.link", "logctl.pager.session"),
+    },
+    "urwid": {"logctl.pager.terminal", "logctl.pager.theme"},
     "wcwidth": {"logctl.pager.cells"},
 }
 """Where each package that is not ours, and not the standard library's, may be imported."""

@@ -72,7 +72,8 @@ def manual() -> str:
     for theme in THEMES:
         lines += [f".Ss {theme.title}", ".Bl -tag -width Ds"]
         for binding in theme.bindings:
-            lines += [f".It Ic {_escaped(shown_keys(binding, ascii=True))}", _sentence(binding.text)]
+            keys = " ".join([_item_of(key) for key in shown_keys(binding, ascii=True).split(" ")])
+            lines += [f".It Ic {keys}", _sentence(binding.text)]
         lines.append(".El")
     lines += [".Ss Commands", ".Bl -tag -width Ds"]
     for command in COMMANDS:
@@ -84,7 +85,13 @@ def manual() -> str:
 
 
 def _sentence(text: str) -> str:
-    return _escaped(text[0].upper() + text[1:] + ".")
+    """Text as sentences, each on a line of its own."""
+    return _escaped(text[0].upper() + text[1:] + ".").replace(". ", ".\n")
+
+
+def _item_of(key: str) -> str:
+    """A key as an argument: a punctuation mark by itself would be none."""
+    return f"\\&{_escaped(key)}" if key in set(".,:;()[]?!|") else _escaped(key)
 
 
 def _escaped(text: str) -> str:
