@@ -22,6 +22,7 @@ import trio
 
 from logctl.pager import errands
 from logctl.pager.events import (
+    Arrived,
     CaptureMouse,
     Copy,
     Effect,
@@ -32,6 +33,7 @@ from logctl.pager.events import (
     Quit,
     Repaint,
     Resized,
+    RunWaiting,
     Save,
     ShowRuns,
     Suspend,
@@ -84,6 +86,7 @@ class App:
         self._nursery: trio.Nursery | None = None
         self._failure: LogdError | None = None
         self._is_changed = True
+        self._is_painted = False
         self._hurries = False
         self._paint_at = trio.current_time() + FIRST_SECONDS
         self._woken = trio.Event()
@@ -102,6 +105,8 @@ class App:
                 self._do(effect)
             if isinstance(event, UserEvent | Resized | FocusChanged):
                 self._hurries = True
+            elif not self._is_painted and isinstance(event, Arrived | RunWaiting | Told):
+                self._paint_at = now
         self._is_changed = True
         self._woken.set()
 
@@ -147,6 +152,7 @@ class App:
                 try:
                     async with trio.open_nursery() as self._nursery:
                         self._start(self._link.run, self.take)
+                        self._start(self._link.send)
                         self._terminal.open()
                         self._start(self._read_keys)
                         self._start(self._keep_time)
@@ -216,7 +222,7 @@ class App:
         return self._paint_at + max(0.0, self.state.repaint_seconds - FRAME_SECONDS)
 
     def _paint(self) -> None:
-        self._is_changed = self._hurries = False
+        self._is_painted, self._is_changed, self._hurries = True, False, False
         try:
             self._terminal.paint(view(self.state), self.state.columns)
         except OSError as error:

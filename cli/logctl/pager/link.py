@@ -52,7 +52,7 @@ class Link:
             self._posted.set()
 
     async def run(self, on_events: Callable[[list[Event]], None]) -> None:
-        """Go on until cancelled.
+        """Take what comes, and connect again, until cancelled.
 
         Args:
             on_events: called with what each message tells; it does not wait.
@@ -60,17 +60,15 @@ class Link:
         Raises:
             LogdError: the daemon is not one to go on with, or refuses what the pager cannot do without.
         """
-        async with trio.open_nursery(strict_exception_groups=False) as nursery:
-            nursery.start_soon(self._send)
-            while True:
-                if self._client is None:
-                    await self._connect_again()
-                    on_events([Reconnected()])
-                try:
-                    await self._receive(on_events)
-                except ConnectionLost:
-                    self.close()
-                    on_events([Disconnected()])
+        while True:
+            if self._client is None:
+                await self._connect_again()
+                on_events([Reconnected()])
+            try:
+                await self._receive(on_events)
+            except ConnectionLost:
+                self.close()
+                on_events([Disconnected()])
 
     async def _receive(self, on_events: Callable[[list[Event]], None]) -> None:
         while self._client is not None:
@@ -79,13 +77,12 @@ class Link:
             if events:
                 on_events(events)
 
-    async def _send(self) -> None:
+    async def send(self) -> None:
+        """Send what is asked for, until cancelled, beside `run`."""
         while True:
             await self._posted.wait()
             self._posted = trio.Event()
-            if self._client is not None:
-                with suppress(ConnectionLost):  # whoever receives is told
-                    await self._client.flush()
+            await self.flush()
 
     async def _connect_again(self) -> None:
         delay_seconds = MIN_DELAY_SECONDS
@@ -103,9 +100,9 @@ class Link:
             self._post(self._watching.connect(self._client.new_id))
 
     async def flush(self) -> None:
-        """Send what was asked for before `run`; where the daemon is gone, that is told then."""
+        """Send what was asked for so far."""
         if self._client is not None:
-            with suppress(ConnectionLost):
+            with suppress(ConnectionLost):  # whoever receives is told
                 await self._client.flush()
 
     def close(self) -> None:
