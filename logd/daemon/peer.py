@@ -90,7 +90,7 @@ class Peer:
         self._receiving.deadline = trio.current_time() + DRAIN_SECONDS
 
     async def send(self, message: Message) -> None:
-        """Send a message, when those before it are gone."""
+        """Send a message, when those before it are gone. Whoever is cancelled amid it breaks the stream."""
         async with self._sending:
             with trio.CancelScope(deadline=trio.current_time() + self.server.config.server.send_seconds) as scope:
                 first, bulk = self._connection.send_parts(message)
@@ -107,6 +107,11 @@ class Peer:
                 )
                 self.nursery.cancel_scope.cancel()
                 raise trio.BrokenResourceError
+
+    async def cancel(self, scope: trio.CancelScope) -> None:
+        """Cancel what may be sending to the peer, while it is not."""
+        async with self._sending:
+            scope.cancel()
 
     async def refuse(self, request: Message, error: LogdError) -> None:
         """Answer `request` with the `error` that one of REQUEST_ERRORS stands for."""

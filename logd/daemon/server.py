@@ -164,8 +164,9 @@ class Server:
         finally:
             run.opening -= 1
         session = Session(run, key, request, credentials, now_us(), stored_batch, stored_batch)
+        if not run.sessions:
+            run.begun_us, run.begun_seq = session.started_us, run.head + 1
         run.sessions[key] = session
-        run.begun_us, run.begun_seq = session.started_us, run.head + 1
         run.turn()
         await self._note_in_catalog(run, partial(self.store.catalog.begin_session, run.name, _session_row(session)))
         return session

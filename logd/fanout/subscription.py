@@ -113,14 +113,19 @@ class Subscription:
 
     async def run(self, send: Send) -> None:
         """Send until the run has ended, or without `follow` until all that there was is sent."""
-        while self.next_seq <= self._caught_up_seq and not self.paused:
-            await self._flush(send, self._caught_up_seq)
+        while self.next_seq <= self._caught_up_seq:
+            if self.paused and self.request.mode == "view":
+                break
+            if self.paused:
+                await self._wait(math.inf, trio.sleep_forever)
+            else:
+                await self._flush(send, self._caught_up_seq)
         await send(Event(self.request.id, "caught_up", seq=self.next_seq - 1))
         while self.request.follow:
             await self._tell_turns(send)
             if not self._has_news:
                 self.lagging_since = math.inf
-                if await self._tell_end(send):
+                if not self._holds_back and await self._tell_end(send):
                     return
                 await self._wait(math.inf, self._source.wait_moved)
             elif await self._wait_due():
@@ -135,6 +140,11 @@ class Subscription:
         if self.paused:
             return self._counters != self._told_counters
         return self._source.head >= self.next_seq
+
+    @property
+    def _holds_back(self) -> bool:
+        """Whether records are to be sent yet, when it goes on: a stream has all of them before its end."""
+        return self.paused and self.request.mode == "stream" and self._source.head >= self.next_seq
 
     async def _wait(self, until: float, wait: Callable[[], Awaitable[None]]) -> None:
         """Return when it is time, what is waited for is there, or the subscriber asks for something."""

@@ -94,7 +94,7 @@ def is_settings(value: Any) -> bool:
     return (
         is_map(value)
         and len(value) <= MAX_SETTINGS
-        and all(type(item) in (int, float, bool) for item in value.values())
+        and all(type(item) in (int, float, bool) and _is_value(item, 0) for item in value.values())
     )
 
 

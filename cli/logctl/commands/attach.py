@@ -127,18 +127,15 @@ class _Attaching:
 
     def run(self, last: int | None) -> int:
         with connect(self._paths, "logctl attach", autostart=True) as client:
+            runs, status = self._runs(client)
+            following = Following(client, self._connect, self._attach, on_lost=self._note_lost, on_back=self._note_back)
             try:
-                runs, status = self._runs(client)
-                following = Following(
-                    client, self._connect, self._attach, on_lost=self._note_lost, on_back=self._note_back
-                )
-                try:
-                    self._begin(following, client, runs, last)
-                    self._print(following)
-                finally:
-                    following.close()
+                self._begin(following, client, runs, last)
+                self._print(following)
             except Refused as error:
-                raise explained(self._connect(), self._names[0], error) from None
+                raise explained(self._connect(), following.refused or self._names[0], error) from None
+            finally:
+                following.close()
         return status
 
     def _runs(self, client: Client) -> tuple[list[str], int]:

@@ -72,7 +72,7 @@ async def detach(peer: Peer, request: Detach) -> None:
     scope = watcher.scope if watcher is not None else peer.tables.pop(request.sub, None)
     if scope is None:
         raise RequestRefused(ErrorCode.NOT_OPEN, f"no subscription {request.sub} is open on this connection")
-    scope.cancel()
+    await peer.cancel(scope)
     await peer.send(Reply(request.sub, {}))
 
 
@@ -101,7 +101,7 @@ async def _send_run(peer: Peer, watcher: Watcher) -> None:
                 head, generation = run.head, run.generation
                 reply = {"run": run.name, "head": head, "next": start_seq, "generation": generation}
                 await peer.send(Reply(request.id, reply))
-                if request.from_seq is not None and start_seq < min(request.from_seq, head + 1):
+                if request.generation is not None and start_seq < (request.from_seq or 0):
                     await peer.send(Event(request.id, "truncated", seq=start_seq))
             paces = peer.server.paces
             throttler = paces.throttler("counters" if request.paused else request.mode, request.interval_ms / 1000)
