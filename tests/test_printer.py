@@ -130,9 +130,10 @@ def test_what_comes_late_is_marked_in_text_alone() -> None:
     ]
     coloured = printed(printer(colour=True, runs=["a", "b"]), *chunks)
     assert "\x1b[33mb\x1b[0m ~ " in coloured
-    for format in ("json", "raw"):
+    forms: tuple[Format, ...] = ("json", "raw")
+    for form in forms:
         late, on_time = (
-            printed(printer(format, runs=["a", "b"]), *(each._replace(late=flag) for each in chunks))  # type: ignore[arg-type]
+            printed(printer(form, runs=["a", "b"]), *(each._replace(late=flag) for each in chunks))
             for flag in (True, False)
         )
         assert late == on_time

@@ -69,6 +69,7 @@ from logd.protocol.checks import (
     MAX_CONTEXT_RECORDS,
     MAX_FIELD_DEPTH,
     MAX_FIELDS_CHARACTERS,
+    MAX_FILTERS,
     MAX_ID,
     MAX_ITEM_BYTES,
     MAX_ITEM_NAMES,
@@ -248,6 +249,7 @@ def test_a_key_takes_what_the_page_allows_and_no_more(name: str, key: str) -> No
 def test_a_filter_takes_the_keys_that_the_page_lists_and_what_it_allows_for_each() -> None:
     check = MESSAGE_TYPES["read"].checks["filter"]
     assert FILTER.keys() == FILTER_CHECKS.keys()
+    assert re.findall(r"at most (\d+) in all", section("READING")) == [str(MAX_FILTERS)]
     for key, (kind, default) in FILTER.items():
         allowed, refused = at_limits(kind)
         assert all(check({key: value}) for value in allowed)
