@@ -15,7 +15,7 @@ from typing import IO, Any
 import pytest
 from bed import Bed, wait_until
 
-from logd.client import Client, pieces_of
+from logd.client import Client, list_runs, pieces_of
 from logd.errors import Refused
 from logd.protocol import (
     Attach,
@@ -110,16 +110,25 @@ def emitting(daemon: Bed, run: str) -> Iterator[Emitting]:
         yield Emitting(process)
 
 
-def subscribed(daemon: Bed, *runs: str) -> bool:
+def stats(daemon: Bed) -> dict[str, Any]:
     with daemon.client() as client:
-        stats = client.request(Stats(client.new_id()))
-    return sorted(each["run"] for each in stats["subscriptions"]) == sorted(runs)
+        return client.request(Stats(client.new_id()))
+
+
+def stored(daemon: Bed, **runs: int) -> bool:
+    """Whether runs have so many records."""
+    with daemon.client() as client:
+        records = {run["name"]: run["records"] for run in list_runs(client)}
+    return all(records.get(run.replace("_", "-")) == count for run, count in runs.items())
+
+
+def subscribed(daemon: Bed, *runs: str) -> bool:
+    return sorted(each["run"] for each in stats(daemon)["subscriptions"]) == sorted(runs)
 
 
 def watching(daemon: Bed) -> bool:
-    """Whether somebody waits for runs that match: nothing else says so."""
-    with daemon.client() as client:
-        return bool(client.request(Stats(client.new_id()))["connections"] > 1)
+    """Whether somebody is connected, as one who waits for runs that match: nothing else says so."""
+    return bool(stats(daemon)["connections"] > 1)
 
 
 def numbers(count: int, start: int = 0, *, prefix: str = "") -> list[str]:
@@ -129,14 +138,14 @@ def numbers(count: int, start: int = 0, *, prefix: str = "") -> list[str]:
 # Several runs
 
 
-def test_several_runs_are_shown_together_with_their_names(daemon: Bed) -> None:
-    with emitting(daemon, "one") as one, emitting(daemon, "two") as two:
+def test_several_runs_are_shown_together_with_their_names(shared_daemon: Bed) -> None:
+    with emitting(shared_daemon, "one") as one, emitting(shared_daemon, "two") as two:
         one.say("a0", "a1")
         two.say("b0")
-        wait_until(lambda: daemon.status()["records"] == 3)
-        with attached(daemon, "one", "two") as attach:
+        wait_until(lambda: stored(shared_daemon, one=2, two=1))
+        with attached(shared_daemon, "one", "two") as attach:
             attach.out.wait(3)
-            wait_until(lambda: subscribed(daemon, "one", "two"))
+            wait_until(lambda: subscribed(shared_daemon, "one", "two"))
             for number in range(1, 4):
                 one.say(f"a{number + 1}")
                 attach.out.wait(2 * number + 2)
@@ -151,15 +160,15 @@ def test_several_runs_are_shown_together_with_their_names(daemon: Bed) -> None:
     assert attach.err.lines == []
 
 
-def test_a_flood_of_several_runs_has_every_record_once_and_each_runs_order(daemon: Bed) -> None:
+def test_a_flood_of_several_runs_has_every_record_once_and_each_runs_order(shared_daemon: Bed) -> None:
     runs = [f"f{number}" for number in range(3)]
     with ExitStack() as stack:
-        emits = [stack.enter_context(emitting(daemon, run)) for run in runs]
+        emits = [stack.enter_context(emitting(shared_daemon, run)) for run in runs]
         for emit in emits:
             emit.say("begin")
-        wait_until(lambda: daemon.status()["records"] == 3)
-        attach = stack.enter_context(attached(daemon, "f*", "-n", "all", "-o", "json"))
-        wait_until(lambda: subscribed(daemon, *runs))
+        wait_until(lambda: stored(shared_daemon, f0=1, f1=1, f2=1))
+        attach = stack.enter_context(attached(shared_daemon, "f*", "-n", "all", "-o", "json"))
+        wait_until(lambda: subscribed(shared_daemon, *runs))
         for number in range(20):
             for emit in emits:
                 emit.say(*numbers(500, 500 * number))
@@ -171,22 +180,22 @@ def test_a_flood_of_several_runs_has_every_record_once_and_each_runs_order(daemo
         assert [each["msg"] for each in records if each["run"] == run] == ["begin", *numbers(10_000)]
 
 
-def test_runs_that_start_later_are_picked_up_from_their_begin(daemon: Bed) -> None:
-    daemon.emit("s-old", b"old\n")
-    with emitting(daemon, "s-now") as now:
+def test_runs_that_start_later_are_picked_up_from_their_begin(shared_daemon: Bed) -> None:
+    shared_daemon.emit("s-old", b"old\n")
+    with emitting(shared_daemon, "s-now") as now:
         now.say(*numbers(20, prefix="n"))
-        wait_until(lambda: daemon.status()["records"] == 21)
-        with attached(daemon, "s-*", "x?", "-n", "2", "-o", "json") as attach:
+        wait_until(lambda: stored(shared_daemon, s_now=20))
+        with attached(shared_daemon, "s-*", "x?", "-n", "2", "-o", "json") as attach:
             attach.out.wait(2)
-            daemon.emit("other", b"other\n")
-            daemon.emit("s-new", b"0\n1\n2\n")
-            daemon.emit("xy", b"0\n")
+            shared_daemon.emit("other", b"other\n")
+            shared_daemon.emit("s-new", b"0\n1\n2\n")
+            shared_daemon.emit("xy", b"0\n")
             attach.out.wait(6)
             now.say("n20")
             attach.out.wait(7)
-            daemon.emit("s-old", b"new\n")
+            shared_daemon.emit("s-old", b"new\n")
             attach.out.wait(8)
-            daemon.emit("s-new", b"3\n")
+            shared_daemon.emit("s-new", b"3\n")
             attach.out.wait(9)
             records = [json.loads(line) for line in attach.interrupt()]
     shown: dict[str, list[str]] = {}
@@ -200,28 +209,28 @@ def test_runs_that_start_later_are_picked_up_from_their_begin(daemon: Bed) -> No
     }
 
 
-def test_a_run_that_is_begun_several_times_at_once_is_shown_from_the_first(daemon: Bed) -> None:
+def test_a_run_that_is_begun_several_times_at_once_is_shown_from_the_first(shared_daemon: Bed) -> None:
     """As by a script that emits line by line, each with an emitter of its own."""
-    with attached(daemon, "s-*", "-o", "raw") as attach:
-        wait_until(lambda: watching(daemon))
-        with daemon.client() as client:
-            client.request(Report(client.new_id(), "s-1", {}))
+    with attached(shared_daemon, "t-*", "-o", "raw") as attach:
+        wait_until(lambda: watching(shared_daemon))
+        with shared_daemon.client() as client:
+            client.request(Report(client.new_id(), "t-1", {}))
         for number in range(3):
-            daemon.emit("s-1", b"%d\n" % number)
-        daemon.emit("s-2", b"end\n")
+            shared_daemon.emit("t-1", b"%d\n" % number)
+        shared_daemon.emit("t-2", b"end\n")
         attach.out.wait_for("end")
         assert attach.interrupt() == ["0", "1", "2", "end"]
 
 
-def test_all_is_all_that_run_or_start(daemon: Bed) -> None:
-    with attached(daemon, "--all", "-o", "json") as attach:
-        wait_until(lambda: watching(daemon))
-        daemon.emit("a", b"0\n")
-        daemon.emit("b", b"1\n")
+def test_all_is_all_that_run_or_start(shared_daemon: Bed) -> None:
+    with attached(shared_daemon, "--all", "-o", "json") as attach:
+        wait_until(lambda: watching(shared_daemon))
+        shared_daemon.emit("all-a", b"0\n")
+        shared_daemon.emit("all-b", b"1\n")
         attach.out.wait(2)
-        assert sorted(json.loads(line)["run"] for line in attach.interrupt()) == ["a", "b"]
-    daemon.run("logctl", "attach", "--all", "x", status=2)
-    daemon.run("logctl", "attach", status=2)
+        assert sorted(json.loads(line)["run"] for line in attach.interrupt()) == ["all-a", "all-b"]
+    shared_daemon.run("logctl", "attach", "--all", "x", status=2)
+    shared_daemon.run("logctl", "attach", status=2)
 
 
 def test_a_missing_run_among_several_is_named(shared_daemon: Bed) -> None:
@@ -246,28 +255,28 @@ def test_without_follow_a_pattern_stands_for_what_there_is(shared_daemon: Bed) -
 # Filters
 
 
-@pytest.mark.parametrize("runs", [("f-1",), ("f-1", "f-2"), ("f-*",)])
-def test_a_filter_picks_what_was_and_what_comes(daemon: Bed, runs: tuple[str, ...]) -> None:
-    with emitting(daemon, "f-1") as one, emitting(daemon, "f-2") as two:
-        for emit in (one, two):
-            emit.say(*numbers(100))
-        wait_until(lambda: daemon.status()["records"] == 200)
-        with attached(daemon, *runs, "--grep", "7", "-F", "-n", "3", "-o", "raw") as attach:
-            wait_until(lambda: subscribed(daemon, *{name.replace("*", digit) for name in runs for digit in "12"}))
-            before = 2 if runs == ("f-*",) else 3
-            attach.out.wait(before)
-            for number in range(100, 180):
-                for emit in (one, two):
-                    emit.say(str(number))
+@pytest.mark.parametrize(("key", "names"), [("p", ["1"]), ("q", ["1", "2"]), ("r", ["*"])])
+def test_a_filter_picks_what_was_and_what_comes(shared_daemon: Bed, key: str, names: list[str]) -> None:
+    is_pattern = names == ["*"]
+    with emitting(shared_daemon, f"{key}1") as one, emitting(shared_daemon, f"{key}2") as two:
+        one.say(*numbers(100))
+        wait_until(lambda: stored(shared_daemon, **{f"{key}1": 100}))
+        two.say(*numbers(100))
+        wait_until(lambda: stored(shared_daemon, **{f"{key}2": 100}))
+        runs = [f"{key}{name}" for name in names]
+        with attached(shared_daemon, *runs, "--grep", "7", "-F", "-n", "3", "-o", "raw") as attach:
+            followed = [f"{key}1", f"{key}2"] if is_pattern else runs
+            wait_until(lambda: subscribed(shared_daemon, *followed))
+            before = ["97", "97"] if is_pattern else ["79", "87", "97"]  # of a pattern each run's newest records
+            attach.out.wait(len(before))
             for emit in (one, two):
+                emit.say(*numbers(80, 100))
                 emit.end()
-            count = len([number for number in range(100, 180) if "7" in str(number)])
-            attach.out.wait(before + count * (1 if runs == ("f-1",) else 2))
-            lines = attach.interrupt() if runs == ("f-*",) else attach.wait_ended()
-    wanted = [str(number) for number in range(100, 180) if "7" in str(number)]
-    assert len(lines) == before + count * (1 if runs == ("f-1",) else 2)
-    assert sorted(set(lines[before:])) == wanted
-    assert lines[:before] == ["79", "87", "97"] if runs != ("f-*",) else ["97", "97"], "of a pattern each run's newest"
+            wanted = [str(number) for number in range(100, 180) if "7" in str(number)] * len(followed)
+            attach.out.wait(len(before) + len(wanted))
+            lines = attach.interrupt() if is_pattern else attach.wait_ended()
+    assert lines[: len(before)] == before
+    assert sorted(lines[len(before) :]) == sorted(wanted)
 
 
 # The daemon goes and comes back
@@ -281,15 +290,16 @@ def restart(daemon: Bed, how: str) -> None:
     daemon.run("logd", "start")
 
 
-@pytest.mark.parametrize("how", ["kill", "stop"])
-@pytest.mark.parametrize("names", [("job",), ("job", "other"), ("j*",)])
+@pytest.mark.parametrize(
+    ("how", "names"), [("kill", ("job",)), ("stop", ("job",)), ("stop", ("job", "other")), ("kill", ("j*",))]
+)
 def test_through_restarts_no_record_is_missing_and_none_comes_twice(
     daemon: Bed, how: str, names: tuple[str, ...]
 ) -> None:
     with emitting(daemon, "job") as job, emitting(daemon, "other") as other:
         job.say("begin")
         other.say("x")
-        wait_until(lambda: daemon.status()["records"] == 2)
+        wait_until(lambda: stored(daemon, job=1, other=1))
         with attached(daemon, *names, "-n", "all", "-o", "json") as attach:
             attach.out.wait(len(names))
             count = 0
@@ -345,11 +355,11 @@ def seqs_of(batch: Batch) -> list[int]:
     return [seq for rows, _, _ in pieces_of(batch) for seq in range(rows.first_seq, rows.next_seq)]
 
 
-def test_a_view_is_paused_and_goes_on_at_the_head(daemon: Bed) -> None:
-    with emitting(daemon, "job") as job, daemon.client() as client:
+def test_a_view_is_paused_and_goes_on_at_the_head(shared_daemon: Bed) -> None:
+    with emitting(shared_daemon, "viewed") as job, shared_daemon.client() as client:
         job.say(*numbers(50))
-        wait_until(lambda: daemon.status()["records"] == 50)
-        client.send(Attach(1, "job", mode="view", window=10))
+        wait_until(lambda: stored(shared_daemon, viewed=50))
+        client.send(Attach(1, "viewed", mode="view", window=10))
         assert next_of(client, Reply).value["head"] == 50
         batch = next_of(client, Batch)
         assert (seqs_of(batch), batch.skipped, batch.next_seq) == ([*range(41, 51)], 40, 51)
@@ -367,11 +377,11 @@ def test_a_view_is_paused_and_goes_on_at_the_head(daemon: Bed) -> None:
         job.say("more")
 
 
-def test_a_subscription_that_asks_for_slower_is_sent_to_less_often(daemon: Bed) -> None:
-    with emitting(daemon, "job") as job, daemon.client() as client:
+def test_a_subscription_that_asks_for_slower_is_sent_to_less_often(shared_daemon: Bed) -> None:
+    with emitting(shared_daemon, "slower") as job, shared_daemon.client() as client:
         job.say("0")
-        wait_until(lambda: daemon.status()["records"] == 1)
-        client.send(Attach(1, "job", interval_ms=3_600_000))
+        wait_until(lambda: stored(shared_daemon, slower=1))
+        client.send(Attach(1, "slower", interval_ms=3_600_000))
         assert seqs_of(next_of(client, Batch)) == [1]
         for number in range(1, 20):
             job.say(str(number))
@@ -432,7 +442,7 @@ def test_status_shows_each_subscription(daemon: Bed) -> None:
     assert b"RUN" in empty.stdout or not empty.stdout
     with emitting(daemon, "job") as job, daemon.client() as client:
         job.say(*numbers(2000))
-        wait_until(lambda: daemon.status()["records"] == 2000)
+        wait_until(lambda: stored(daemon, job=2000))
         criteria = {"pattern": "\x1b[2J7", "fixed": True}
         client.send(Attach(1, "job", mode="view", window=10))
         client.send(Attach(2, "job", filter=criteria))
@@ -494,12 +504,12 @@ def test_a_run_that_is_removed_soon_after_its_report_does_not_harm_the_daemon(da
     assert daemon.pid() == pid
 
 
-def test_the_board_of_a_run_that_is_made_again_is_another(daemon: Bed) -> None:
-    with daemon.client() as client:
-        client.request(Report(1, "job", {"old": {}}))
-        daemon.run("logctl", "rm", "-y", "job")
-        client.request(Report(2, "job", {"new": {}}))
-        client.send(Watch(3, "board", run="job"))
+def test_the_board_of_a_run_that_is_made_again_is_another(shared_daemon: Bed) -> None:
+    with shared_daemon.client() as client:
+        client.request(Report(1, "again", {"old": {}}))
+        shared_daemon.run("logctl", "rm", "-y", "again")
+        client.request(Report(2, "again", {"new": {}}))
+        client.send(Watch(3, "board", run="again"))
         assert items_until(client, 3, bool) == {"new": {}}
 
 
