@@ -396,6 +396,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "mode": _one_of("stream", "view"),
         "last": _optional(_ID),
         "from_seq": _optional(_integer(1, MAX_ID)),
+        "from_time_us": _optional(_integer(0, MAX_TIME_US)),
         "generation": _optional(_ID),
         "window": _WINDOW,
         "filter": _optional(_FILTER),

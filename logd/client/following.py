@@ -193,10 +193,10 @@ class Following:
             if self._matches(run) and all(cursor.over for cursor in cursors.values()):
                 starts = [self._cursors.pop(number).start for number in cursors]
                 is_new = begun_us > self._since_us
-                self.follow(run, **(starts[-1] if starts else self._start_of(value["begun_seq"], is_new=is_new)))
+                self.follow(run, **(starts[-1] if starts else self._start_of(is_new=is_new)))
 
-    def _start_of(self, begun_seq: int, *, is_new: bool) -> dict[str, Any]:
-        return {"from_seq": begun_seq} if is_new else {"last": self._last}
+    def _start_of(self, *, is_new: bool) -> dict[str, Any]:
+        return {"from_time_us": self._since_us} if is_new else {"last": self._last}
 
     def _matches(self, run: str) -> bool:
         return any(fnmatchcase(run, pattern) for pattern in self._patterns)

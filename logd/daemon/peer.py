@@ -205,7 +205,7 @@ class Peer:
     async def _close(self) -> None:
         await trio.aclose_forcefully(self._stream)
         for session in self.sessions.values():
-            await self.server.end_session(session, None)
+            await self.server.end_session(session, None, closed=False)
         self.sessions.clear()
 
     # What handlers open and close

@@ -109,7 +109,6 @@ def _run(run: LiveRun, viewers: int, now: float) -> dict[str, Any]:
         "exit_status": run.exit_status,
         "records_per_second": run.records.rate(now),
         "begun_us": run.begun_us,
-        "begun_seq": run.begun_seq,
         "emitters": len(run.sessions),
         "viewers": viewers,
         "stalled": _cut(run.stalled),

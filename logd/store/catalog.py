@@ -174,6 +174,11 @@ class Catalog(Database):
             self._end_use(run, figures)
 
     @transaction
+    def interrupt_session(self, run: str, key: int, *, records: int) -> None:
+        """The daemon stops, and with it a session, which runs on as far as anybody knows: see `mark_lost`."""
+        self._execute("UPDATE sessions SET records = records + ? WHERE run = ? AND key = ?", records, run, signed(key))
+
+    @transaction
     def sessions(self, run: str, limit: int) -> list[SessionRow]:
         """At most `limit` sessions of a run: those that run, by when they began, then the others, by when they ended;
         the newest first."""

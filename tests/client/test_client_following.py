@@ -111,8 +111,8 @@ def cursor_of(attach: Attach) -> tuple[str, int | None, int | None]:
     return attach.run, attach.from_seq, attach.generation
 
 
-def run_of(state: str, begun_us: int, begun_seq: int = 1) -> dict[str, Any]:
-    return {"state": state, "begun_us": begun_us, "begun_seq": begun_seq}
+def run_of(state: str, begun_us: int) -> dict[str, Any]:
+    return {"state": state, "begun_us": begun_us}
 
 
 def drain(following: Following) -> list[tuple[str, str]]:
@@ -338,19 +338,19 @@ def test_runs_that_are_running_are_followed_from_their_newest_and_new_ones_from_
     following = matching(client, "s-*", "x?")
     client.runs(
         **{
-            "s-1": run_of("running", NOW_US - 5, 70),
+            "s-1": run_of("running", NOW_US - 5),
             "s-2": run_of("ended", NOW_US - 5),
             "s-3": run_of("awaited", 0),
             "other": run_of("running", NOW_US - 5),
-            "x1": run_of("running", NOW_US + 5, 7),
-            "s-4": run_of("ended", NOW_US + 5, 8),
+            "x1": run_of("running", NOW_US + 5),
+            "s-4": run_of("ended", NOW_US + 5),
         }
     )
     assert drain(following) == []
-    assert [(each.run, each.last, each.from_seq) for each in client.attached] == [
+    assert [(each.run, each.last, each.from_time_us) for each in client.attached] == [
         ("s-1", 10, None),
-        ("x1", None, 7),
-        ("s-4", None, 8),
+        ("x1", None, NOW_US),
+        ("s-4", None, NOW_US),
     ]
     assert not following.over
 
@@ -366,7 +366,7 @@ def test_a_run_is_followed_once_and_again_when_it_begins_again() -> None:
     client = ScriptedClient()
     following = matching(client, "*")
     for begun_us in (1, 1, 2, 2):
-        client.runs(a=run_of("running", NOW_US + begun_us, 1))
+        client.runs(a=run_of("running", NOW_US + begun_us))
     drain(following)
     assert len(client.attached) == 1
     client.replied("a")
@@ -376,7 +376,7 @@ def test_a_run_is_followed_once_and_again_when_it_begins_again() -> None:
     client.runs(a=None)
     drain(following)
     assert len(client.attached) == 1
-    client.runs(a=run_of("ended", NOW_US + 3, 9))
+    client.runs(a=run_of("ended", NOW_US + 3))
     drain(following)
     assert [cursor_of(each) for each in client.attached[1:]] == [("a", 6, 1)], "where it was, not where that begins"
 
@@ -417,6 +417,6 @@ def test_patterns_outlive_the_daemon_and_so_do_the_places_of_runs_that_had_ended
     with pytest.raises(IndexError):
         following.receive()
     assert [cursor_of(each) for each in back.attached] == [("b", 6, 1)]
-    back.runs(a=run_of("running", NOW_US + 9, 8), b=run_of("running", NOW_US + 9, 9))
+    back.runs(a=run_of("running", NOW_US + 9), b=run_of("running", NOW_US + 9))
     drain(following)
     assert [cursor_of(each) for each in back.attached] == [("b", 6, 1), ("a", 6, 1)]

@@ -22,7 +22,6 @@ def live_run(name: str, **values: Any) -> SimpleNamespace:
         "exit_status": None,
         "records": SimpleNamespace(rate=lambda now: 2.5),
         "begun_us": 7,
-        "begun_seq": 3,
         "sessions": {},
         "stalled": "",
     }
@@ -67,7 +66,6 @@ async def test_runs_in_use_are_told_with_who_watches_them(autojump_clock: object
         "exit_status": None,
         "records_per_second": 2.5,
         "begun_us": 7,
-        "begun_seq": 3,
         "emitters": 1,
         "viewers": 2,
         "stalled": "",

@@ -160,7 +160,7 @@ def test_a_watcher_is_told_that_its_run_was_cleared(daemon: Bed) -> None:
             emit.stdin.close()
             out, err = attach.communicate(timeout=60)
     assert attach.returncode == 0
-    (count,) = re.findall(rb"run job was cleared; ([\d,]+) records were not shown yet\n", err)
+    (count,) = re.findall(rb"run job was cleared; not shown yet were ([\d,]+) records\n", err)
     lines = out.splitlines()
     assert lines[-1] == b"last"
     first_gap = next(number for number, line in enumerate(lines) if line != b"%d" % number)

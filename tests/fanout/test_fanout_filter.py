@@ -346,7 +346,8 @@ def test_with_another_filter_both_have_to_match() -> None:
         [None, Severity.WARN, "slow query", None],
         [None, Severity.WARN, "page gone", None],
     )
-    for one, other in itertools.permutations(({"pattern": "slow"}, {"pattern": "page", "min_severity": 13}), 2):
+    both: list[dict[str, Any]] = [{"pattern": "slow"}, {"pattern": "page", "min_severity": 13}]
+    for one, other in itertools.permutations(both):
         made = Filter.of({**one, "also": other})
         assert [found.first_seq - FIRST_SEQ for found in made.select(rows)] == [0]
         assert made.level_mask == Filter.of({"min_severity": 13}).level_mask

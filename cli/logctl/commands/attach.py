@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from logctl.figures import gone, human_count
+from logctl.figures import counted, gone, human_count
 from logctl.merging import Merger
 from logctl.named import explained, is_pattern, runs_named
 from logctl.options import filter_of, filter_options
@@ -164,12 +164,8 @@ class _Attaching:
         """What matches of what is stored: the newest of all runs together. What came since is yet to come."""
         end_seqs = following.wait_begun()
         with self._connect() as client:
-            for chunk in Reading(client, runs, Query(self._criteria, newest=last)):
-                end_seq = end_seqs[chunk.run]
-                if chunk.rows.next_seq <= end_seq:
-                    self._show(chunk)
-                elif chunk.rows.first_seq < end_seq:
-                    self._show(chunk._replace(rows=chunk.rows.up_to(end_seq - 1)))
+            for chunk in Reading(client, runs, Query(self._criteria, end_seqs=end_seqs, newest=last)):
+                self._show(chunk)
         self._output.flush()
 
     def _print(self, following: Following) -> None:
@@ -231,7 +227,7 @@ _NOTES: dict[str, Callable[[str, Event], str]] = {
     "waiting": lambda run, event: f"waiting for run {run}",
     "gap": lambda run, event: gone(event.seq, event.seq + event.count - 1),
     "cleared": lambda run, event: (
-        f"run {run} was cleared" + (f"; {human_count(event.count)} records were not shown yet" if event.count else "")
+        f"run {run} was cleared" + (f"; not shown yet were {counted(event.count, 'record')}" if event.count else "")
     ),
     "truncated": lambda run, event: f"run {run} lost its records from {event.seq} on in a crash; others follow",
     "stalled": lambda run, event: (

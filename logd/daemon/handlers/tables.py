@@ -102,4 +102,6 @@ async def throttle(peer: Peer, request: Throttle) -> None:
         paces.change(request.settings)
     except ConfigError as error:
         raise RequestRefused(ErrorCode.BAD_SETTING, error.message) from None
+    for run in peer.server.hub.live.values():
+        run.turn()  # who waits by the old interval is to wait by the new one
     await peer.send(Reply(request.id, asdict(paces.config)))
