@@ -84,13 +84,14 @@ def manual() -> str:
 
 
 def _sentence(text: str) -> str:
-    return _escaped(text[0].upper() + text[1:] + ".")
+    """Text as a sentence, each that it has on a line of its own."""
+    return _escaped(text[0].upper() + text[1:] + ".").replace(". ", ".\n")
+
+
+_MDOC = {"\\": "\\e", "-": "\\-", "^": "\\(ha", "'": "\\(aq", "`": "\\(ga", "~": "\\(ti"}
 
 
 def _escaped(text: str) -> str:
-    """Text as a line of mdoc, in ASCII."""
-    text = (
-        text.replace("\\", "\\e").replace("-", "\\-").replace("^", "\\(ha").replace("'", "\\(aq").replace("`", "\\(ga")
-    )
-    text = text.replace("~", "\\(ti")
-    return "\\&" + text if text.startswith((".", "\\(aq")) else text
+    """Text as mdoc has it; a word of punctuation alone would be a delimiter there."""
+    words = ["".join([_MDOC.get(character, character) for character in word]) for word in text.split(" ")]
+    return " ".join([word if any(map(str.isalnum, word)) else f"\\&{word}" for word in words])
