@@ -257,9 +257,13 @@ _FILTER_KEYS = {
     "until_us": _integer(0, MAX_TIME_US),
 }
 
+_ONE_FILTER = st.fixed_dictionaries({}, optional={key: about.valid for key, about in _FILTER_KEYS.items()})
 _FILTER = Key(
-    st.fixed_dictionaries({}, optional={key: about.valid for key, about in _FILTER_KEYS.items()}),
+    st.builds(lambda one, also: one | also, _ONE_FILTER, st.fixed_dictionaries({}, optional={"also": _ONE_FILTER})),
     (
+        {"also": None},
+        {"also": {"unknown": 1}},
+        {"also": {"also": {"also": {"also": {}}}}},
         [],
         "pattern",
         0,
@@ -392,6 +396,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "mode": _one_of("stream", "view"),
         "last": _optional(_ID),
         "from_seq": _optional(_integer(1, MAX_ID)),
+        "from_time_us": _optional(_integer(0, MAX_TIME_US)),
         "generation": _optional(_ID),
         "window": _WINDOW,
         "filter": _optional(_FILTER),

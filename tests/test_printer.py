@@ -118,3 +118,50 @@ def test_a_line_that_may_go_on_ends_where_another_runs_begins() -> None:
     long = "x" * MAX_TEXT_BYTES
     shown = printed(printer("raw", runs=["a", "b"]), chunk(long), chunk("next", run="b"))
     assert shown == f"{long}\nnext\n"
+
+
+def test_what_comes_late_is_marked_in_text_alone() -> None:
+    chunks = [chunk("one"), chunk("two\nlines", run="b")._replace(late=True), chunk("three", seq=2)]
+    assert printed(printer(runs=["a", "b"]), *chunks).splitlines() == [
+        f"a | {STAMP}       one",
+        f"b ~ {STAMP}       two",
+        f"b ~ {' ' * 30}lines",
+        f"a | {STAMP}       three",
+    ]
+    coloured = printed(printer(colour=True, runs=["a", "b"]), *chunks)
+    assert "\x1b[33mb\x1b[0m ~ " in coloured
+    forms: tuple[Format, ...] = ("json", "raw")
+    for form in forms:
+        late, on_time = (
+            printed(printer(form, runs=["a", "b"]), *(each._replace(late=flag) for each in chunks))
+            for flag in (True, False)
+        )
+        assert late == on_time
+
+
+def test_runs_that_come_later_are_tagged_too_and_the_column_widens() -> None:
+    shown = printed(printer(tagged=True), chunk("one"), chunk("two", run="scrape-1"), chunk("three", run="b"))
+    assert shown.splitlines() == [
+        f"a | {STAMP}       one",
+        f"scrape-1 | {STAMP}       two",
+        f"b        | {STAMP}       three",
+    ]
+
+
+def test_a_run_that_comes_later_has_a_colour_of_its_own_and_keeps_it() -> None:
+    runs = ["a", "b", "c", "a"]
+    shown = printed(printer(colour=True, tagged=True), *(chunk("x", run=run) for run in runs))
+    colours = re.findall(r"(\x1b\[\d+m)[abc] *\x1b\[0m", shown)
+    assert len(set(colours)) == 3
+    assert colours[0] == colours[3]
+
+
+@pytest.mark.parametrize("format", ["json", "csv", "raw"])
+def test_runs_that_come_later_are_told_of_in_every_form(format: Format) -> None:
+    chunks = [chunk("one"), chunk("two", run="b"), chunk("three", seq=2)]
+    known = printed(printer(format, runs=["a", "b"]), *chunks)
+    assert printed(printer(format, tagged=True), *chunks) == known
+
+
+def test_one_run_is_not_tagged_though_it_is_named() -> None:
+    assert printed(printer(runs=["a"], tagged=False), chunk("one")) == f"{STAMP}       one\n"

@@ -63,7 +63,7 @@ class Printer:
         self._tagged = bool(runs) if tagged is None else tagged
         if format == "csv" and self._tagged:
             self._header = b"run," + self._header
-        for run in runs:
+        for run in runs if self._tagged else ():
             self._add_run(run)
 
     def _add_run(self, run: str) -> None:

@@ -9,8 +9,8 @@ records around them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from heapq import merge
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -40,6 +40,7 @@ class Query:
         oldest, newest: how many of the oldest, or of the newest, of all runs together; not both.
         before, after: how many records around each come with it.
         reverse: the newest come first.
+        end_seqs: only records before these, by run.
     """
 
     criteria: dict[str, Any] | None = None
@@ -49,6 +50,7 @@ class Query:
     before: int = 0
     after: int = 0
     reverse: bool = False
+    end_seqs: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def has_context(self) -> bool:
@@ -129,7 +131,7 @@ class Reading:
         query = self._query
         limit = query.oldest if query.newest is None else query.newest
         backward = query.reverse if limit is None else query.newest is not None
-        parts = {run: _Part(query.first_seq, None, limit) for run in self._runs}
+        parts = {run: _Part(query.first_seq, query.end_seqs.get(run), limit) for run in self._runs}
         if limit is None or (backward == query.reverse and not query.has_context):
             yield from self._chunks(parts, limit, backward=backward, context=query.has_context)
             return
@@ -183,8 +185,8 @@ class Reading:
             self._client,
             source.run,
             first_seq=source.part.first_seq,
-            # Forward the limit alone says where a part ends: behind it is context.
-            end_seq=source.part.end_seq if source.backward else None,
+            # Forward with context the limit alone says where a part ends.
+            end_seq=None if context and not source.backward else source.part.end_seq,
             backward=source.backward,
             limit=source.part.limit,
             before=query.before if context else 0,

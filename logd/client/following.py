@@ -32,11 +32,15 @@ class _Cursor:
         self._last_events = ("ended", "removed") if follow else ("caught_up", "removed")
         self.start = start
         """Where it begins, and once it has been somewhere, where it goes on."""
+        self.begun_seq: int | None = None
+        """Where it began, when that is known."""
         self.over = False
 
     def note(self, message: Reply | Batch | Event) -> None:
         if isinstance(message, Reply):
             self.start = {"from_seq": message.value["next"], "generation": message.value["generation"]}
+            if self.begun_seq is None:
+                self.begun_seq = message.value["next"]
         elif isinstance(message, Batch):
             self.start["from_seq"] = max(message.next_seq, 1)
         elif message.kind == "gap":
@@ -45,6 +49,8 @@ class _Cursor:
             self.start = {"from_seq": message.seq, "generation": message.generation}
         elif message.kind in self._last_events:
             self.over = True
+            if message.kind == "removed":  # another of that name begins anew
+                self.start = {"from_seq": 1}
 
 
 class Following:
@@ -81,6 +87,8 @@ class Following:
         """When each run was begun, as was last heard."""
         self._watch_id = 0
         self._was_back = False
+        self.refused = ""
+        """The run that cannot be followed, when that was raised."""
         self._came: deque[Came] = deque()
 
     @property
@@ -94,19 +102,25 @@ class Following:
         Errors as of `receive`.
         """
         while True:
-            begins = {cursor.run: cursor.start.get("from_seq") for cursor in self._cursors.values()}
+            begins = {cursor.run: cursor.begun_seq for cursor in self._cursors.values()}
             known = {run: seq for run, seq in begins.items() if seq is not None}
             if len(known) == len(begins):
                 return known
-            came = self._take(self._client.receive())
-            if came is not None:
-                self._came.append(came)
+            try:
+                came = self._take(self._client.receive())
+                if came is not None:
+                    self._came.append(came)
+            except ConnectionLost as error:
+                self._reconnect(error.message)
 
     def follow(self, run: str, **start: Any) -> None:
         """Follow a run, from where `start` says as `attach` does."""
         number = self._client.new_id()
-        self._cursors[number] = _Cursor(run, start, follow=self._options["follow"])
-        self._client.send(Attach(number, run, **self._options, **start))
+        self._cursors[number] = cursor = _Cursor(run, start, follow=self._options["follow"])
+        self._attach(number, cursor)
+
+    def _attach(self, number: int, cursor: _Cursor) -> None:
+        self._client.send(Attach(number, cursor.run, **self._options, **cursor.start))
 
     def follow_matching(self, patterns: Collection[str], last: int | None) -> None:
         """Follow also runs that match one of the patterns.
@@ -162,8 +176,10 @@ class Following:
     def _take_error(self, message: Error) -> Came | None:
         cursor = self._cursors.get(message.id or 0)
         if cursor is not None and self._was_back and message.code == ErrorCode.NO_SUCH_RUN:
-            cursor.over = True
-            return Came(cursor.run, Event(message.id or 0, "removed"))
+            removed = Event(message.id or 0, "removed")
+            cursor.note(removed)
+            return Came(cursor.run, removed)
+        self.refused = cursor.run if cursor is not None else ""
         raise refusal(message)
 
     def _follow_new(self, items: Items) -> None:
@@ -177,10 +193,10 @@ class Following:
             if self._matches(run) and all(cursor.over for cursor in cursors.values()):
                 starts = [self._cursors.pop(number).start for number in cursors]
                 is_new = begun_us > self._since_us
-                self.follow(run, **(starts[-1] if starts else self._start_of(value["begun_seq"], is_new=is_new)))
+                self.follow(run, **(starts[-1] if starts else self._start_of(is_new=is_new)))
 
-    def _start_of(self, begun_seq: int, *, is_new: bool) -> dict[str, Any]:
-        return {"from_seq": begun_seq} if is_new else {"last": self._last}
+    def _start_of(self, *, is_new: bool) -> dict[str, Any]:
+        return {"from_time_us": self._since_us} if is_new else {"last": self._last}
 
     def _matches(self, run: str) -> bool:
         return any(fnmatchcase(run, pattern) for pattern in self._patterns)
@@ -206,10 +222,11 @@ class Following:
             return
 
     def _resume(self) -> None:
-        cursors, self._cursors = list(self._cursors.values()), {}
-        for cursor in cursors:
+        # All have their new ids before any is asked for: the daemon may be gone again by then.
+        self._cursors = {self._client.new_id(): cursor for cursor in self._cursors.values()}
+        for number, cursor in self._cursors.items():
             if not cursor.over:
-                self.follow(cursor.run, **cursor.start)
+                self._attach(number, cursor)
         if self._patterns:
             self._watch()
 

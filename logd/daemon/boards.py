@@ -11,7 +11,7 @@ import trio
 from logd.daemon.hub import Hub
 from logd.daemon.refusal import RequestRefused
 from logd.daemon.run import LiveRun
-from logd.errors import StoreError
+from logd.errors import LogdError
 from logd.fanout import Table
 from logd.protocol import ErrorCode
 from logd.record import now_us
@@ -75,8 +75,9 @@ class Boards:
         self._noted = trio.Event()
         for run, values in changed.items():
             try:
-                with trio.CancelScope(shield=True):
-                    await trio.to_thread.run_sync(self._store.catalog.set_items, run.name, values, now_us())
-            except StoreError as error:
+                if not run.removed:
+                    with trio.CancelScope(shield=True):
+                        await trio.to_thread.run_sync(self._store.catalog.set_items, run.name, values, now_us())
+            except LogdError as error:
                 log.error("the catalog lacks what was reported of run %s: %s", run.name, error.message)
             self._hub.release(run)

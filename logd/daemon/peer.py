@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RECEIVE_BYTES = 256 * 1024
-BULK_BYTES = 32 * 1024
-"""A block's bytes are sent by themselves where they are so long: that costs less than to copy them."""
 DRAIN_SECONDS = 0.05
 """A stopping daemon takes in what a peer has sent until nothing has come for so long."""
 FAREWELL_SECONDS = 1.0
@@ -90,23 +90,47 @@ class Peer:
         self._receiving.deadline = trio.current_time() + DRAIN_SECONDS
 
     async def send(self, message: Message) -> None:
-        """Send a message, when those before it are gone."""
+        """Send a message, when those before it are gone. Whoever is cancelled amid it breaks the stream."""
+        parts: Sequence[bytes | memoryview] = self._connection.send_parts(message)
+        # Most often all of it can be sent at once: that takes one call into the system, and none into the event loop.
+        if not self._sending.locked():
+            parts = self._send_nowait(parts)
+            if not parts:
+                return
+            self._sending.acquire_nowait()
+        else:
+            await self._sending.acquire()
+        try:
+            with trio.move_on_after(self.server.config.server.send_seconds) as scope:
+                for part in parts:
+                    await self._stream.send_all(part)
+        finally:
+            self._sending.release()
+        if scope.cancelled_caught:
+            seconds = self.server.config.server.send_seconds
+            log.warning("pid %d has taken nothing for %g seconds, and is hung up on", self.credentials.pid, seconds)
+            self.nursery.cancel_scope.cancel()
+            raise trio.BrokenResourceError
+
+    def _send_nowait(self, parts: Sequence[bytes | memoryview]) -> Sequence[bytes | memoryview]:
+        """Send as much as the system takes at once; return what is left."""
+        try:
+            sent_bytes = os.writev(self._stream.socket.fileno(), parts)
+        except BlockingIOError:
+            return parts
+        except OSError as error:
+            raise trio.BrokenResourceError from error
+        rest: list[bytes | memoryview] = []
+        for part in parts:
+            if sent_bytes < len(part):
+                rest.append(memoryview(part)[sent_bytes:])
+            sent_bytes = max(0, sent_bytes - len(part))
+        return rest
+
+    async def cancel(self, scope: trio.CancelScope) -> None:
+        """Cancel what may be sending to the peer, while it is not."""
         async with self._sending:
-            with trio.CancelScope(deadline=trio.current_time() + self.server.config.server.send_seconds) as scope:
-                first, bulk = self._connection.send_parts(message)
-                if len(bulk) < BULK_BYTES:
-                    first, bulk = first + bulk, b""
-                await self._stream.send_all(first)
-                if bulk:
-                    await self._stream.send_all(bulk)
-            if scope.cancelled_caught:
-                log.warning(
-                    "pid %d has taken nothing for %g seconds, and is hung up on",
-                    self.credentials.pid,
-                    self.server.config.server.send_seconds,
-                )
-                self.nursery.cancel_scope.cancel()
-                raise trio.BrokenResourceError
+            scope.cancel()
 
     async def refuse(self, request: Message, error: LogdError) -> None:
         """Answer `request` with the `error` that one of REQUEST_ERRORS stands for."""
@@ -181,7 +205,7 @@ class Peer:
     async def _close(self) -> None:
         await trio.aclose_forcefully(self._stream)
         for session in self.sessions.values():
-            await self.server.end_session(session, None)
+            await self.server.end_session(session, None, closed=False)
         self.sessions.clear()
 
     # What handlers open and close

@@ -52,8 +52,6 @@ class LiveRun:
         """Sessions that are about to be there: the run has begun, though nobody writes it yet."""
         self.begun_us = 0
         """When somebody last began to write it, since it is in use."""
-        self.begun_seq = 0
-        """The first record that came then, or is to come."""
         self.exit_status: int | None = None
         self.stalled = ""
         """Why nothing can be stored at present."""

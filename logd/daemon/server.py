@@ -68,6 +68,7 @@ class Server:
         self.started = 0.0
         self._connections_of: Counter[int] = Counter()
         self._accepting = trio.CancelScope()
+        self._stopping = False
 
     async def serve(self, listener: trio.SocketListener, on_ready: Callable[[], None]) -> None:
         """Serve until SIGTERM, SIGINT or `stop`; then take in what was sent, and return with all files closed."""
@@ -97,6 +98,7 @@ class Server:
 
     def stop(self) -> None:
         """Take in what was sent, and then return from `serve`."""
+        self._stopping = True
         self._accepting.cancel()
 
     async def _give_up_on(self, peers: trio.CancelScope) -> None:
@@ -164,8 +166,9 @@ class Server:
         finally:
             run.opening -= 1
         session = Session(run, key, request, credentials, now_us(), stored_batch, stored_batch)
+        if not run.sessions:
+            run.begun_us = session.started_us
         run.sessions[key] = session
-        run.begun_us, run.begun_seq = session.started_us, run.head + 1
         run.turn()
         await self._note_in_catalog(run, partial(self.store.catalog.begin_session, run.name, _session_row(session)))
         return session
@@ -178,19 +181,27 @@ class Server:
             begun_us = None
         return run.store.last_batch(key, begun_us)
 
-    async def end_session(self, session: Session, exit_status: int | None) -> None:
-        """End a session when all that was taken in of it is stored."""
+    async def end_session(self, session: Session, exit_status: int | None, *, closed: bool = True) -> None:
+        """End a session when all that was taken in of it is stored.
+
+        Args:
+            closed: whether its emitter said that it ends, and is not only gone.
+        """
         await self.committer.flush(session)
         run, catalog = session.run, self.store.catalog
-        end = partial(
-            catalog.end_session,
-            run.name,
-            session.key,
-            ended_us=now_us(),
-            exit_status=exit_status,
-            records=session.records,
-            figures=None,
-        )
+        if closed or not self._stopping:
+            end = partial(
+                catalog.end_session,
+                run.name,
+                session.key,
+                ended_us=now_us(),
+                exit_status=exit_status,
+                records=session.records,
+                figures=None,
+            )
+        else:
+            # It is interrupted: the next daemon is to await it.
+            end = partial(catalog.interrupt_session, run.name, session.key, records=session.records)
         await self._note_in_catalog(run, end)
         del run.sessions[session.key]
         run.awaited.discard(session.key)

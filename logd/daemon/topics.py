@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from logd.daemon.server import Server
 
 REFRESH_SECONDS = 0.2
-MAX_COMMAND_CHARACTERS = 200
-"""Of what is said of an emitter."""
+MAX_SAID_BYTES = 256
+"""Of each text that a peer said of itself, so that all of them fit an item."""
 
 
 class Topics:
@@ -66,8 +66,8 @@ class Topics:
                     f"{session.run.name}/emitter/{peer.number}/{number}",
                     {
                         **_who(peer),
-                        "command": session.opened.command[:MAX_COMMAND_CHARACTERS],
-                        "source": session.opened.source,
+                        "command": _cut(session.opened.command),
+                        "source": _cut(session.opened.source),
                         "since_us": session.started_us,
                         "records": session.records,
                     },
@@ -80,7 +80,7 @@ class Topics:
                         f"{request.run}/viewer/{peer.number}/{number}",
                         {
                             **_who(peer),
-                            "client": peer.client,
+                            "client": _cut(peer.client),
                             "since_us": watcher.since_us,
                             "mode": request.mode,
                             "paused": subscription.paused,
@@ -89,6 +89,11 @@ class Topics:
                             "lag_seconds": round(max(0.0, now - subscription.lagging_since), 1),
                         },
                     )
+
+
+def _cut(text: str) -> str:
+    """As much of a text as has MAX_SAID_BYTES."""
+    return text.encode()[:MAX_SAID_BYTES].decode(errors="ignore")
 
 
 def _who(peer: Peer) -> dict[str, Any]:
@@ -104,8 +109,7 @@ def _run(run: LiveRun, viewers: int, now: float) -> dict[str, Any]:
         "exit_status": run.exit_status,
         "records_per_second": run.records.rate(now),
         "begun_us": run.begun_us,
-        "begun_seq": run.begun_seq,
         "emitters": len(run.sessions),
         "viewers": viewers,
-        "stalled": run.stalled[:256],
+        "stalled": _cut(run.stalled),
     }

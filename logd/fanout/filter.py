@@ -50,6 +50,7 @@ class Filter:
         min_severity: the level is this or a more severe one; a record without a level has none.
         stream, source: the labels are these.
         since_us, until_us: the record's own time is not before the first, and is before the second.
+        also: a filter that has to match, too.
 
     Raises:
         BadFilter: RE2 does not take the pattern; or it is one for RE2 (not fixed, or of any case), and google-re2 is
@@ -68,7 +69,9 @@ class Filter:
         source: str = "",
         since_us: int | None = None,
         until_us: int | None = None,
+        also: Filter | None = None,
     ) -> None:
+        self._also = also
         self._criteria = _Criteria(min_severity, {"stream": stream, "source": source}, since_us, until_us)
         self._pattern = Pattern(pattern, fixed=fixed, ignore_case=ignore_case) if pattern else None
         self._invert = invert and self._pattern is not None
@@ -77,15 +80,24 @@ class Filter:
         """A block whose level mask shares no bit with this has no record that matches."""
         self.matches_all = self._criteria.hold_for_all and self._pattern is None
         """No criterion is given."""
+        if also is not None:
+            self.level_mask &= also.level_mask
+            self.matches_all &= also.matches_all
 
     @classmethod
     def of(cls, request: dict[str, Any]) -> Filter:
         """The filter that a request's map stands for, whose keys are as above; BadFilter where its pattern is none."""
         severity = severity_from_number(request.get("min_severity", 0))
-        return cls(**{**request, "min_severity": severity})
+        also = cls.of(request["also"]) if "also" in request else None
+        return cls(**{**request, "min_severity": severity, "also": also})
 
     def select(self, rows: Rows) -> list[Rows]:
         """The records that match, as stretches of consecutive ones, in order, with others between any two of them."""
+        if self._also is not None:
+            return [found for own in self._select(rows) for found in self._also.select(own)]
+        return self._select(rows)
+
+    def _select(self, rows: Rows) -> list[Rows]:
         data = rows.data
         spans = _matching_spans(len(data), self, data)
         if spans == [(0, len(data))]:
@@ -100,7 +112,7 @@ class Filter:
 
     def can_match(self, data: bytes) -> bool:
         """Whether a record that matches may be in a text, which is found out for less than where it is."""
-        return _can_match(len(data), self, data)
+        return _can_match(len(data), self, data) and (self._also is None or self._also.can_match(data))
 
     def _can_match_by_search(self, data: bytes) -> bool:
         return self._search_any_message is not None or self._search.can_match(data)

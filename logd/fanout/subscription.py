@@ -70,10 +70,18 @@ class Subscription:
         request: what was asked for; its `id` names the subscription.
         read: where records come from; only those that match, where there is a filter.
         start_seq: the first record to send.
+        generation: the run's, as its subscriber was told; by default as it is.
     """
 
     def __init__(
-        self, request: Attach, source: Source, read: ReadBlocks, start_seq: int, throttler: AdaptiveThrottler
+        self,
+        request: Attach,
+        source: Source,
+        read: ReadBlocks,
+        start_seq: int,
+        throttler: AdaptiveThrottler,
+        *,
+        generation: int | None = None,
     ) -> None:
         self.request = request
         self.next_seq = start_seq
@@ -90,7 +98,7 @@ class Subscription:
         # What was there when it was made is sent whole, and without `follow` nothing else is.
         self._caught_up_seq = source.head
         self._counted_head = source.head
-        self._generation = source.generation
+        self._generation = source.generation if generation is None else generation
         self._told_stalled = False
         self._told_counters: tuple[int, int] | None = None
         self._waiting = trio.CancelScope()
@@ -113,14 +121,19 @@ class Subscription:
 
     async def run(self, send: Send) -> None:
         """Send until the run has ended, or without `follow` until all that there was is sent."""
-        while self.next_seq <= self._caught_up_seq and not self.paused:
-            await self._flush(send, self._caught_up_seq)
+        while self.next_seq <= self._caught_up_seq:
+            if self.paused and (self.request.mode == "view" or self.request.follow):
+                break
+            if self.paused:
+                await self._wait(math.inf, trio.sleep_forever)
+            else:
+                await self._flush(send, self._caught_up_seq)
         await send(Event(self.request.id, "caught_up", seq=self.next_seq - 1))
         while self.request.follow:
             await self._tell_turns(send)
             if not self._has_news:
                 self.lagging_since = math.inf
-                if await self._tell_end(send):
+                if not self._holds_back and await self._tell_end(send):
                     return
                 await self._wait(math.inf, self._source.wait_moved)
             elif await self._wait_due():
@@ -135,6 +148,11 @@ class Subscription:
         if self.paused:
             return self._counters != self._told_counters
         return self._source.head >= self.next_seq
+
+    @property
+    def _holds_back(self) -> bool:
+        """Whether records are to be sent yet, when it goes on: a stream has all of them before its end."""
+        return self.paused and self.request.mode == "stream" and self._source.head >= self.next_seq
 
     async def _wait(self, until: float, wait: Callable[[], Awaitable[None]]) -> None:
         """Return when it is time, what is waited for is there, or the subscriber asks for something."""
@@ -175,12 +193,14 @@ class Subscription:
         """Send one batch from the cursor on, up to `head` at the most."""
         if self._source.first_seq > self.next_seq:
             await self._tell_gap(send, min(self._source.first_seq, head + 1))
+            if self.next_seq > head:
+                return
         if self.request.filter:
             blocks, skipped = await self._look(head)
         else:
             blocks, skipped = await self._next(head)
             if blocks and blocks[0].rows.first_seq > self.next_seq:
-                await self._tell_gap(send, min(blocks[0].rows.first_seq, head + 1))
+                await self._tell_gap(send, max(self.next_seq, min(blocks[0].rows.first_seq, head + 1)))
             elif not blocks and self.next_seq <= head:
                 await self._tell_gap(send, head + 1)
             blocks = _up_to(blocks, head)
@@ -224,7 +244,8 @@ class Subscription:
         deadline = trio.current_time() + LOOK_SECONDS
         while self.next_seq <= head and trio.current_time() < deadline and not self.paused:
             blocks, self.next_seq = await self._read(self.next_seq)
-            for block in blocks:
+            self.next_seq = min(self.next_seq, head + 1)
+            for block in _up_to(blocks, head):
                 found.append(block)
                 found_bytes += len(block.rows.data)
                 found_records += block.rows.record_count

@@ -28,6 +28,8 @@ MAX_ITEM_BYTES = 1024
 """What a table has for a key: its names and values together, as text."""
 MAX_ITEM_NAMES = 16
 MAX_SETTINGS = 32
+MAX_FILTERS = 4
+"""Of which each has the next in its `also`."""
 MAX_FIELD_DEPTH = 4
 """A record's fields may hold lists and maps so deep, themselves counted: a frame's eight levels less those above."""
 MAX_REPLY_DEPTH = 7
@@ -94,7 +96,7 @@ def is_settings(value: Any) -> bool:
     return (
         is_map(value)
         and len(value) <= MAX_SETTINGS
-        and all(type(item) in (int, float, bool) for item in value.values())
+        and all(type(item) in (int, float, bool) and _is_value(item, 0) for item in value.values())
     )
 
 
@@ -183,7 +185,16 @@ FILTER_CHECKS: dict[str, Check] = {
 
 
 def is_filter(value: Any) -> bool:
-    return type(value) is dict and all(key in FILTER_CHECKS and FILTER_CHECKS[key](item) for key, item in value.items())
+    return _is_filter(value, MAX_FILTERS)
+
+
+def _is_filter(value: Any, depth: int) -> bool:
+    if type(value) is not dict or not depth:
+        return False
+    return all(
+        _is_filter(item, depth - 1) if key == "also" else key in FILTER_CHECKS and FILTER_CHECKS[key](item)
+        for key, item in value.items()
+    )
 
 
 def is_pieces(value: Any) -> bool:

@@ -224,6 +224,7 @@ class Close(Message):
     mode=one_of("stream", "view"),
     last=optional(integer(0, MAX_ID)),
     from_seq=optional(integer(1, MAX_ID)),
+    from_time_us=optional(TIME_US),
     generation=optional(integer(0, MAX_ID)),
     window=integer(1, MAX_WINDOW_RECORDS),
     filter=optional(is_filter),
@@ -234,7 +235,8 @@ class Close(Message):
     interval_ms=integer(0, 3_600_000),
 )
 class Attach(Message):
-    """Subscribe to a run, from `from_seq`, or else from its newest `last` records (None: from its first).
+    """Subscribe to a run, from `from_seq`, or from the first record that was received at `from_time_us` or later, or
+    else from its newest `last` records (None: from its first).
 
     A `stream` is sent every record, a `view` no more than the newest `window` of what is pending. With `filter` only
     records that match are. `from_seq` with the `generation` that it was told in is a cursor: where the run is of
@@ -249,6 +251,7 @@ class Attach(Message):
     mode: str = "stream"
     last: int | None = None
     from_seq: int | None = None
+    from_time_us: int | None = None
     generation: int | None = None
     window: int = 500
     filter: dict[str, Any] | None = None

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from logd.errors import NotFound, UsageError
-from logd.store.database import Database, transaction
+from logd.store.database import Database, checked, transaction
 from logd.store.tables import SCHEMA, Item, RunFigures, RunRow, SessionRow, item_row, run_row, session_row, signed
 
 __all__ = ["MAX_ITEMS_OF_RUN", "MAX_SESSIONS_OF_RUN", "Catalog", "Item", "RunFigures", "RunRow", "SessionRow"]
@@ -174,6 +174,11 @@ class Catalog(Database):
             self._end_use(run, figures)
 
     @transaction
+    def interrupt_session(self, run: str, key: int, *, records: int) -> None:
+        """The daemon stops, and with it a session, which runs on as far as anybody knows: see `mark_lost`."""
+        self._execute("UPDATE sessions SET records = records + ? WHERE run = ? AND key = ?", records, run, signed(key))
+
+    @transaction
     def sessions(self, run: str, limit: int) -> list[SessionRow]:
         """At most `limit` sessions of a run: those that run, by when they began, then the others, by when they ended;
         the newest first."""
@@ -200,7 +205,8 @@ class Catalog(Database):
             Their keys, by run.
         """
         lost: dict[str, set[int]] = {}
-        for run, key in self._execute("SELECT run, key FROM sessions WHERE ended_us IS NULL").fetchall():
+        for row in self._execute("SELECT run, key FROM sessions WHERE ended_us IS NULL").fetchall():
+            run, key = checked(row, (str, int))
             lost.setdefault(run, set()).add(key % 2**64)
         self._execute("UPDATE sessions SET ended_us = ?, lost = 1 WHERE ended_us IS NULL", now_us)
         return lost
@@ -223,8 +229,9 @@ class Catalog(Database):
             """,
             [(run, key, json.dumps(value), now_us) for key, value in values.items() if value is not None],
         )
-        removed = [(run, key) for key, value in values.items() if value is None]
-        self._execute_many("DELETE FROM items WHERE run = ? AND key = ?", removed)
+        for key, value in values.items():
+            if value is None:  # it need not be there
+                self._execute("DELETE FROM items WHERE run = ? AND key = ?", run, key)
         ((count,),) = self._execute("SELECT COUNT(*) FROM items WHERE run = ?", run)
         if count > MAX_ITEMS_OF_RUN:
             raise UsageError(f"the board of run {run} would have {count} items; it can have {MAX_ITEMS_OF_RUN}")

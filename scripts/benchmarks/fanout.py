@@ -70,7 +70,7 @@ def measure(work: Path, *, lines: int, rounds: int) -> None:
     found: dict[str, list[Figures]] = {name: [] for name in CASES}
     for _ in range(rounds):
         for name, case in CASES.items():
-            found[name].append(_flood(work, source, case))
+            found[name].append(_flood(work, source, lines, case))
     floods = {name: [figures.flood_seconds for figures in each] for name, each in found.items()}
     show(
         f"fanout: {lines:,} lines of {LINE_BYTES} bytes with subscribers of each kind, best of {rounds}",
@@ -110,7 +110,7 @@ def _sent_row(name: str, each: Sequence[Figures]) -> tuple[str, ...]:
     )
 
 
-def _flood(work: Path, source: Path, case: Case) -> Figures:
+def _flood(work: Path, source: Path, lines: int, case: Case) -> Figures:
     """One flood into a daemon of its own, whose memory then is this flood's."""
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, work / "state")
@@ -120,7 +120,7 @@ def _flood(work: Path, source: Path, case: Case) -> Figures:
             counting, streams, stopped = _subscribe(stack, case)
             flood_seconds = seconds(lambda: shell(f"cat {source} | logctl emit {RUN}"))
             flooded = time.perf_counter()
-            subscriptions = _wait_caught_up(client, stopped)
+            subscriptions = _wait_caught_up(client, lines, stopped)
             caught_up_seconds = time.perf_counter() - flooded
             memory = peak_memory_mib(pid) or 0.0
         reports = [subscribers.report() for subscribers in (*counting, *streams)]
@@ -159,13 +159,14 @@ def _subscribe(stack: ExitStack, case: Case) -> tuple[list[Subscribers], list[Su
     return counting, [start(Subscribers(check_text, RUN)) for _ in range(case.streams)], stopped
 
 
-def _wait_caught_up(client: Client, stopped: int) -> list[dict[str, Any]]:
+def _wait_caught_up(client: Client, lines: int, stopped: int) -> list[dict[str, Any]]:
     """The daemon's account of each subscription, when all have caught up but those that do not read."""
     deadline = time.perf_counter() + CATCH_UP_SECONDS
     while True:
         subscriptions: list[dict[str, Any]] = client.request(Stats(client.new_id()))["subscriptions"]
-        behind = [each for each in subscriptions if each["lag_records"] and not each["paused"]]
-        if all(each["pid"] == stopped for each in behind) or time.perf_counter() > deadline:
+        reading = [each for each in subscriptions if each["pid"] != stopped and not each["paused"]]
+        caught_up = all(each["sent_records"] + each["skipped_records"] == lines for each in reading)
+        if caught_up or time.perf_counter() > deadline:
             return subscriptions
         time.sleep(POLL_SECONDS)
 

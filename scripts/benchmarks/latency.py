@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -46,7 +47,17 @@ def measure(work: Path, *, lines: int, rounds: int) -> None:
     config = FanoutConfig()
     show(
         f"latency: a view while records come for {SECONDS} s, {rounds} times, default intervals",
-        ("records/s", "came/s", "batches/s", "most in a second", "age p50 ms", "p99 ms", "worst ms", "skipped"),
+        (
+            "records/s",
+            "came/s",
+            "batches/s",
+            "most in a second",
+            "age p50 ms",
+            "p99 ms",
+            "worst ms",
+            "longest gap ms",
+            "skipped",
+        ),
         [_row(rate, each) for rate, each in arrived.items()],
     )
     print(
@@ -66,6 +77,7 @@ def _row(rate: int, rounds: Sequence[Sequence[Arrived]]) -> tuple[str, ...]:
         f"{len(batches) / sum(spans):.1f}",
         str(max(_most_in_a_second([arrived.time_us for arrived in each]) for each in rounds)),
         *(f"{figure:.1f}" for figure in (percentile(ages, 50), percentile(ages, 99), max(ages))),
+        f"{max(map(_longest_gap_ms, rounds)):.0f}",
         f"{sum(batch.skipped for batch in batches):,}",
     )
 
@@ -78,6 +90,11 @@ def _ages(arrived: Arrived) -> list[float]:
 @cache
 def _time_us(text: bytes) -> int:
     return round(datetime.fromisoformat(text.decode()).timestamp() * 1_000_000)
+
+
+def _longest_gap_ms(arrived: Sequence[Arrived]) -> float:
+    """Between two batches: how old what the second one skipped can have been, whose own age nobody is told."""
+    return max((after.time_us - before.time_us) / 1000 for before, after in pairwise(arrived))
 
 
 def _most_in_a_second(times_us: Sequence[int]) -> int:

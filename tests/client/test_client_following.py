@@ -1,4 +1,4 @@
-"""Following runs through a daemon that goes and comes back, without sockets: what is asked for, and what is made of it."""
+"""Following runs through a daemon that goes and comes back, without sockets: what it is asked for, and what it says."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ def cursor_of(attach: Attach) -> tuple[str, int | None, int | None]:
     return attach.run, attach.from_seq, attach.generation
 
 
-def run_of(state: str, begun_us: int, begun_seq: int = 1) -> dict[str, Any]:
-    return {"state": state, "begun_us": begun_us, "begun_seq": begun_seq}
+def run_of(state: str, begun_us: int) -> dict[str, Any]:
+    return {"state": state, "begun_us": begun_us}
 
 
 def drain(following: Following) -> list[tuple[str, str]]:
@@ -174,40 +174,42 @@ told = st.lists(
 @settings(max_examples=100, deadline=None)
 @given(st.lists(told, min_size=1, max_size=4))
 def test_it_goes_on_exactly_behind_what_it_was_told(connections: list[list[Told]]) -> None:
-    clients = [ScriptedClient() for _ in connections] + [ScriptedClient()]
-    daemon = Daemon(*clients[1:])
+    clients = [ScriptedClient() for _ in connections]
+    last = ScriptedClient()
+    daemon = Daemon(*clients[1:], last)
+    places = [(100, 4)]
+    for client, messages in zip(clients, connections, strict=True):
+        client.on_send = _scripted(client, messages, *places[-1])
+        places.append(_place_after(messages, *places[-1]))
     following = daemon.following(clients[0])
     following.follow("a", last=0)
-    next_seq, generation = 100, 4
-    for client, messages in zip(clients, connections, strict=False):
-        client.replied("a", next_seq, generation)
-        for kind, count in messages:
+    with pytest.raises(IndexError):  # there are no more connections
+        while following.receive():
+            pass
+    for client, place in zip([*clients[1:], last], places[1:], strict=True):
+        assert [cursor_of(each) for each in client.attached] == [("a", *place)]
+
+
+def _scripted(client: ScriptedClient, messages: list[Told], seq: int, generation: int) -> Callable[[Message], None]:
+    def answer(attach: Message) -> None:
+        client.replied("a", seq, generation)
+        for number, (kind, count) in enumerate(messages):
+            at, now = _place_after(messages[:number], seq, generation)
             if kind == "batch":
-                client.batch("a", next_seq, count)
+                client.batch("a", at, count)
             elif kind == "empty":
-                client.batch("a", next_seq, 0, next_seq + count)
-            elif kind == "gap":
-                client.event("a", "gap", seq=next_seq, count=count)
+                client.batch("a", at, 0, at + count)
             elif kind == "cleared":
-                generation += 1
-                client.event("a", "cleared", seq=next_seq + count, count=count, generation=generation)
+                client.event("a", "cleared", seq=at + count, count=count, generation=now + 1)
             else:
-                client.event("a", kind, seq=next_seq)
-                count = 0
-            next_seq += count
-        for _ in messages:
-            assert following.receive() is not None
-        clients[-1].event = None  # type: ignore[method-assign, assignment]
-        with pytest.raises(IndexError):  # there are no more connections: it asks for one, where it is not the last
-            following.receive() if client is clients[-1] else _reconnected(following, daemon)
-        (again,) = clients[len(clients) - 1 - len(daemon.clients)].attached
-        assert cursor_of(again) == ("a", next_seq, generation)
+                client.event("a", kind, seq=at, count=count if kind == "gap" else 0)
+
+    return answer
 
 
-def _reconnected(following: Following, daemon: Daemon) -> None:
-    """Come to the next connection, on which nothing is said yet."""
-    following._reconnect("the daemon is gone")
-    raise IndexError
+def _place_after(messages: list[Told], seq: int, generation: int) -> tuple[int, int]:
+    moves = [count for kind, count in messages if kind in ("batch", "empty", "gap", "cleared")]
+    return seq + sum(moves), generation + sum(kind == "cleared" for kind, _ in messages)
 
 
 def test_the_daemon_is_waited_for_ever_longer_and_it_is_said_once(delays: list[float]) -> None:
@@ -231,8 +233,7 @@ def test_a_stopping_daemon_is_waited_for_too() -> None:
     following = daemon.following(client)
     following.follow("a")
     client.answers.append(Error(ErrorCode.STOPPING, "stopping"))
-    back.on_send = lambda message: back.replied("a")
-    back.on_send = lambda message: (back.replied("a"), back.event("a", "ended"))  # type: ignore[func-returns-value, assignment]
+    back.on_send = lambda message: back.event("a", "ended")
     came = following.receive()
     assert came is not None
     assert came.run == "a"
@@ -286,6 +287,7 @@ def test_a_refusal_to_begin_with_is_raised() -> None:
     client.answers.append(Error(ErrorCode.NO_SUCH_RUN, "there is no run a", 1))
     with pytest.raises(Refused, match="there is no run a"):
         following.receive()
+    assert following.refused == "a"
 
 
 @pytest.mark.parametrize("error", [NotPermitted("another user's"), Refused(ErrorCode.BAD_FILTER, "none")])
@@ -307,7 +309,7 @@ def test_where_they_begin_is_waited_for_and_what_comes_meanwhile_is_kept() -> No
     client.replied("a", 5)
     client.batch("a", 5, 2)
     client.replied("b", 9)
-    assert following.wait_begun() == {"a": 7, "b": 9}
+    assert following.wait_begun() == {"a": 5, "b": 9}, "what is kept is yet to be shown"
     client.batch("b", 9, 1)
     assert drain(following) == [("a", "batch"), ("b", "batch")]
 
@@ -336,19 +338,19 @@ def test_runs_that_are_running_are_followed_from_their_newest_and_new_ones_from_
     following = matching(client, "s-*", "x?")
     client.runs(
         **{
-            "s-1": run_of("running", NOW_US - 5, 70),
+            "s-1": run_of("running", NOW_US - 5),
             "s-2": run_of("ended", NOW_US - 5),
             "s-3": run_of("awaited", 0),
             "other": run_of("running", NOW_US - 5),
-            "x1": run_of("running", NOW_US + 5, 7),
-            "s-4": run_of("ended", NOW_US + 5, 8),
+            "x1": run_of("running", NOW_US + 5),
+            "s-4": run_of("ended", NOW_US + 5),
         }
     )
     assert drain(following) == []
-    assert [(each.run, each.last, each.from_seq) for each in client.attached] == [
+    assert [(each.run, each.last, each.from_time_us) for each in client.attached] == [
         ("s-1", 10, None),
-        ("x1", None, 7),
-        ("s-4", None, 8),
+        ("x1", None, NOW_US),
+        ("s-4", None, NOW_US),
     ]
     assert not following.over
 
@@ -364,7 +366,7 @@ def test_a_run_is_followed_once_and_again_when_it_begins_again() -> None:
     client = ScriptedClient()
     following = matching(client, "*")
     for begun_us in (1, 1, 2, 2):
-        client.runs(a=run_of("running", NOW_US + begun_us, 1))
+        client.runs(a=run_of("running", NOW_US + begun_us))
     drain(following)
     assert len(client.attached) == 1
     client.replied("a")
@@ -374,9 +376,22 @@ def test_a_run_is_followed_once_and_again_when_it_begins_again() -> None:
     client.runs(a=None)
     drain(following)
     assert len(client.attached) == 1
-    client.runs(a=run_of("ended", NOW_US + 3, 9))
+    client.runs(a=run_of("ended", NOW_US + 3))
     drain(following)
     assert [cursor_of(each) for each in client.attached[1:]] == [("a", 6, 1)], "where it was, not where that begins"
+
+
+def test_another_run_of_a_removed_ones_name_is_followed_from_its_begin() -> None:
+    client = ScriptedClient()
+    following = matching(client, "*")
+    client.runs(a=run_of("running", NOW_US + 1))
+    drain(following)
+    client.replied("a")
+    client.batch("a", 1, 500)
+    client.event("a", "removed", seq=500)
+    client.runs(a=run_of("running", NOW_US + 2))
+    drain(following)
+    assert [cursor_of(each) for each in client.attached[1:]] == [("a", 1, None)]
 
 
 def test_one_that_is_followed_by_name_is_not_followed_twice() -> None:
@@ -402,6 +417,6 @@ def test_patterns_outlive_the_daemon_and_so_do_the_places_of_runs_that_had_ended
     with pytest.raises(IndexError):
         following.receive()
     assert [cursor_of(each) for each in back.attached] == [("b", 6, 1)]
-    back.runs(a=run_of("running", NOW_US + 9, 8), b=run_of("running", NOW_US + 9, 9))
+    back.runs(a=run_of("running", NOW_US + 9), b=run_of("running", NOW_US + 9))
     drain(following)
     assert [cursor_of(each) for each in back.attached] == [("b", 6, 1), ("a", 6, 1)]

@@ -111,31 +111,43 @@ def test_ctrl_c_ends_it_silently(shared_daemon: Bed) -> None:
     assert (attach.returncode, out, err) == (130, b"", b"")
 
 
-def test_a_vanished_daemon_is_said(daemon: Bed) -> None:
-    with daemon.started("logctl", "emit", "x"), daemon.started("logctl", "attach", "x") as attach:
-        wait_until(lambda: _subscribed(daemon))
+def test_a_vanished_daemon_is_said_and_waited_for(daemon: Bed) -> None:
+    with daemon.started("logctl", "emit", "x") as emit, daemon.started("logctl", "attach", "x", "-o", "raw") as attach:
+        assert emit.stdin is not None
+        assert attach.stderr is not None
+        emit.stdin.write(b"before\n")
+        emit.stdin.flush()
+        wait_until(lambda: _subscribed(daemon) and daemon.status()["records"] == 1)
         daemon.kill()
-        _, err = attach.communicate(timeout=30)
-    assert attach.returncode == 75
-    assert b"the daemon is gone" in err
-    assert b"Traceback" not in err
+        said = attach.stderr.readline()
+        while b"waiting for run" in said:
+            said = attach.stderr.readline()
+        assert said == b"main.py: the daemon is gone; waiting for it to be back\n"
+        daemon.run("logd", "start")
+        assert attach.stderr.readline() == b"main.py: the daemon is back\n"
+        emit.stdin.write(b"after\n")
+        emit.stdin.close()
+        out, err = attach.communicate(timeout=30)
+    assert (attach.returncode, out, err) == (0, b"before\nafter\n", b"")
 
 
-def test_a_stopping_daemon_says_so(daemon: Bed) -> None:
-    with daemon.started("logctl", "emit", "x"), daemon.started("logctl", "attach", "x") as attach:
-        wait_until(lambda: _subscribed(daemon))
+def test_ctrl_c_ends_it_while_it_waits_for_the_daemon(daemon: Bed) -> None:
+    with daemon.started("logctl", "attach", "never") as attach:
+        assert attach.stderr is not None
+        assert b"waiting for run never" in attach.stderr.readline()
         daemon.run("logd", "stop")
-        _, err = attach.communicate(timeout=30)
-    assert attach.returncode == 75
-    assert b"the daemon is stopping" in err
+        assert attach.stderr.readline() == b"main.py: the daemon is stopping; waiting for it to be back\n"
+        attach.send_signal(signal.SIGINT)
+        out, err = attach.communicate(timeout=30)
+    assert (attach.returncode, out, err) == (130, b"", b"")
 
 
 def _numbers(count: int) -> bytes:
     return b"".join(b"%d\n" % number for number in range(count))
 
 
-def test_a_watcher_is_told_of_records_that_are_gone(daemon: Bed) -> None:
-    """It does not read on until they are: what it was sent before is less than it had to be sent."""
+def test_a_watcher_is_told_that_its_run_was_cleared(daemon: Bed) -> None:
+    """It does not read on until it is: what it was sent before is less than it had to be sent."""
     with daemon.started("logctl", "emit", "job") as emit:
         assert emit.stdin is not None
         emit.stdin.write(_numbers(1_000_000))
@@ -148,10 +160,14 @@ def test_a_watcher_is_told_of_records_that_are_gone(daemon: Bed) -> None:
             emit.stdin.close()
             out, err = attach.communicate(timeout=60)
     assert attach.returncode == 0
-    assert out.endswith(b"last\n")
-    first, last = map(int, re.findall(rb"records (\d+) to (\d+) are not there any more\n", err)[0])
-    assert out.startswith(_numbers(first - 1))
-    assert out[len(_numbers(first - 1)) :].startswith((b"%d\n" % last, b"last\n"))
+    (count,) = re.findall(rb"run job was cleared; not shown yet were ([\d,]+) records\n", err)
+    lines = out.splitlines()
+    assert lines[-1] == b"last"
+    first_gap = next(number for number, line in enumerate(lines) if line != b"%d" % number)
+    after = lines[first_gap:-1]
+    missing = (int(after[0]) if after else 1_000_000) - first_gap
+    assert after == _numbers(1_000_000).splitlines()[first_gap + missing :]
+    assert int(count.replace(b",", b"")) == missing > 0
 
 
 def test_a_watcher_is_told_that_its_run_was_removed(daemon: Bed) -> None:

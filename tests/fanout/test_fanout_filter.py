@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Callable, Iterable
@@ -336,6 +337,26 @@ def test_a_records_own_label_counts_and_not_its_sessions() -> None:
     rows = structured([None, 0, "x", {"stream": "own"}], [None, 0, "x", {"a": 1}], stream="shared", source="w3")
     assert numbers(rows, stream="own", source="w3") == [0]
     assert numbers(rows, stream="shared") == [1]
+
+
+def test_with_another_filter_both_have_to_match() -> None:
+    rows = structured(
+        [None, Severity.WARN, "slow page", None],
+        [None, Severity.INFO, "slow page", None],
+        [None, Severity.WARN, "slow query", None],
+        [None, Severity.WARN, "page gone", None],
+    )
+    both: list[dict[str, Any]] = [{"pattern": "slow"}, {"pattern": "page", "min_severity": 13}]
+    for one, other in itertools.permutations(both):
+        made = Filter.of({**one, "also": other})
+        assert [found.first_seq - FIRST_SEQ for found in made.select(rows)] == [0]
+        assert made.level_mask == Filter.of({"min_severity": 13}).level_mask
+        assert not made.matches_all
+        assert made.can_match(rows.data)
+    assert not Filter.of({"pattern": "page", "also": {"pattern": "nowhere"}}).can_match(rows.data)
+    assert Filter.of({"also": {"also": {}}}).select(rows) == [rows]
+    with pytest.raises(BadFilter):
+        Filter.of({"also": {"pattern": "("}})
 
 
 @pytest.mark.parametrize("label", ['a"b', "a\\b", "a\nb", "é", "a.b", "\x7f", "\u2028"])

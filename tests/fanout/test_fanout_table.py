@@ -122,7 +122,7 @@ def watching(made: Table, interval_seconds: float = 1.0, **settings: Any) -> Tab
     return TableSubscription(7, made, AdaptiveThrottler(Pace(interval_seconds, interval_seconds)), **settings)
 
 
-steps = st.lists(st.tuples(st.sampled_from([0.0, 0.01, 0.7, 3.0, 70.0]), keys, values), max_size=12)
+steps = st.lists(st.tuples(st.sampled_from([0.0, 0.01, 0.7, 3.0, 61.0]), keys, values), max_size=8)
 
 
 @settings(max_examples=25, deadline=None)

@@ -69,6 +69,7 @@ from logd.protocol.checks import (
     MAX_CONTEXT_RECORDS,
     MAX_FIELD_DEPTH,
     MAX_FIELDS_CHARACTERS,
+    MAX_FILTERS,
     MAX_ID,
     MAX_ITEM_BYTES,
     MAX_ITEM_NAMES,
@@ -248,6 +249,7 @@ def test_a_key_takes_what_the_page_allows_and_no_more(name: str, key: str) -> No
 def test_a_filter_takes_the_keys_that_the_page_lists_and_what_it_allows_for_each() -> None:
     check = MESSAGE_TYPES["read"].checks["filter"]
     assert FILTER.keys() == FILTER_CHECKS.keys()
+    assert re.findall(r"at most (\d+) in all", section("READING")) == [str(MAX_FILTERS)]
     for key, (kind, default) in FILTER.items():
         allowed, refused = at_limits(kind)
         assert all(check({key: value}) for value in allowed)
@@ -307,7 +309,7 @@ def test_the_page_says_how_large_an_item_is() -> None:
         ("WATCHING", r"more than (\d+) records are pending, a view", subscription.MAX_BEHIND_RECORDS),
         ("TABLES", r"comes again every (\d+) seconds", table.WHOLE_SECONDS),
         ("TABLES", r"at most (\d+) items; a", MAX_ITEMS_OF_RUN),
-        ("TABLES", r"its first (\d+) characters\.", topics.MAX_COMMAND_CHARACTERS),
+        ("TABLES", r"the first (\d+) bytes\.", topics.MAX_SAID_BYTES),
     ],
 )
 def test_the_page_says_how_subscriptions_are_bounded(title: str, found: str, number: float) -> None:
@@ -361,7 +363,7 @@ async def test_the_page_lists_the_names_in_every_item_of_a_topic(tmp_path: Path)
     assert listed_names("runs") == list(runs_items["build"])
     assert listed_names("emitter") == list(present["build/emitter/7/1"])
     assert listed_names("viewer") == list(present["build/viewer/7/2"])
-    assert present["build/emitter/7/1"]["command"] == "x" * topics.MAX_COMMAND_CHARACTERS
+    assert present["build/emitter/7/1"]["command"] == "x" * topics.MAX_SAID_BYTES
 
 
 def listed_names(which: str) -> list[str]:
@@ -476,6 +478,9 @@ class Asker:
         self._client = connection_in(Role.CLIENT, State.READY)
         self._connection = connection_in(Role.SERVER, State.READY)
         self._replied = trio.Event()
+
+    async def cancel(self, scope: trio.CancelScope) -> None:
+        scope.cancel()
 
     async def send(self, message: Message) -> None:
         self._client.receive_data(self._connection.send(message))

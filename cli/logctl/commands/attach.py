@@ -12,7 +12,7 @@ from typing import IO, Any, Final
 
 import click
 
-from logctl.figures import gone, human_count
+from logctl.figures import counted, gone, human_count
 from logctl.merging import Merger
 from logctl.named import explained, is_pattern, runs_named
 from logctl.options import filter_of, filter_options
@@ -164,18 +164,15 @@ class _Attaching:
 
     def run(self, last: int | None) -> int:
         with connect(self._paths, "logctl attach", autostart=True) as client:
+            runs, status = self._runs(client)
+            following = Following(client, self._connect, self._attach, on_lost=self._note_lost, on_back=self._note_back)
             try:
-                runs, status = self._runs(client)
-                following = Following(
-                    client, self._connect, self._attach, on_lost=self._note_lost, on_back=self._note_back
-                )
-                try:
-                    self._begin(following, client, runs, last)
-                    self._print(following)
-                finally:
-                    following.close()
+                self._begin(following, client, runs, last)
+                self._print(following)
             except Refused as error:
-                raise explained(self._connect(), self._names[0], error) from None
+                raise explained(self._connect(), following.refused or self._names[0], error) from None
+            finally:
+                following.close()
         return status
 
     def _runs(self, client: Client) -> tuple[list[str], int]:
@@ -204,12 +201,8 @@ class _Attaching:
         """What matches of what is stored: the newest of all runs together. What came since is yet to come."""
         end_seqs = following.wait_begun()
         with self._connect() as client:
-            for chunk in Reading(client, runs, Query(self._criteria, newest=last)):
-                end_seq = end_seqs[chunk.run]
-                if chunk.rows.next_seq <= end_seq:
-                    self._show(chunk)
-                elif chunk.rows.first_seq < end_seq:
-                    self._show(chunk._replace(rows=chunk.rows.up_to(end_seq - 1)))
+            for chunk in Reading(client, runs, Query(self._criteria, end_seqs=end_seqs, newest=last)):
+                self._show(chunk)
         self._output.flush()
 
     def _print(self, following: Following) -> None:
@@ -271,7 +264,7 @@ _NOTES: dict[str, Callable[[str, Event], str]] = {
     "waiting": lambda run, event: f"waiting for run {run}",
     "gap": lambda run, event: gone(event.seq, event.seq + event.count - 1),
     "cleared": lambda run, event: (
-        f"run {run} was cleared" + (f"; {human_count(event.count)} records were not shown yet" if event.count else "")
+        f"run {run} was cleared" + (f"; not shown yet were {counted(event.count, 'record')}" if event.count else "")
     ),
     "truncated": lambda run, event: f"run {run} lost its records from {event.seq} on in a crash; others follow",
     "stalled": lambda run, event: (

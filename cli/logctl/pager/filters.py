@@ -48,19 +48,18 @@ class Filter:
         return replace(self, patterns=(pattern,) if pattern else (), inverted=False)
 
     def criteria(self) -> dict[str, Any]:
-        """The protocol's filter. Where there is more than one pattern they are a list, `patterns`."""
+        """The protocol's filter: of one pattern, with one filter behind it for each other one."""
         given: dict[str, Any] = {
             "min_severity": self.min_severity,
             "source": self.source,
             "stream": self.stream,
             "since_us": self.since_us,
             "until_us": self.until_us,
+            "pattern": self.patterns[0] if self.patterns else "",
             "invert": self.inverted,
         }
-        if len(self.patterns) == 1:
-            given["pattern"] = self.patterns[0]
-        else:
-            given["patterns"] = list(self.patterns)
+        for pattern in self.patterns[:0:-1]:
+            given["also"] = {"pattern": pattern, **({"also": given["also"]} if "also" in given else {})}
         return {key: value for key, value in given.items() if value}
 
     def __str__(self) -> str:

@@ -72,8 +72,7 @@ def manual() -> str:
     for theme in THEMES:
         lines += [f".Ss {theme.title}", ".Bl -tag -width Ds"]
         for binding in theme.bindings:
-            keys = " ".join([_item_of(key) for key in shown_keys(binding, ascii=True).split(" ")])
-            lines += [f".It Ic {keys}", _sentence(binding.text)]
+            lines += [f".It Ic {_escaped(shown_keys(binding, ascii=True))}", _sentence(binding.text)]
         lines.append(".El")
     lines += [".Ss Commands", ".Bl -tag -width Ds"]
     for command in COMMANDS:
@@ -85,19 +84,14 @@ def manual() -> str:
 
 
 def _sentence(text: str) -> str:
-    """Text as sentences, each on a line of its own."""
+    """Text as a sentence, each that it has on a line of its own."""
     return _escaped(text[0].upper() + text[1:] + ".").replace(". ", ".\n")
 
 
-def _item_of(key: str) -> str:
-    """A key as an argument: a punctuation mark by itself would be none."""
-    return f"\\&{_escaped(key)}" if key in set(".,:;()[]?!|") else _escaped(key)
+_MDOC = {"\\": "\\e", "-": "\\-", "^": "\\(ha", "'": "\\(aq", "`": "\\(ga", "~": "\\(ti"}
 
 
 def _escaped(text: str) -> str:
-    """Text as a line of mdoc, in ASCII."""
-    text = (
-        text.replace("\\", "\\e").replace("-", "\\-").replace("^", "\\(ha").replace("'", "\\(aq").replace("`", "\\(ga")
-    )
-    text = text.replace("~", "\\(ti")
-    return "\\&" + text if text.startswith((".", "\\(aq")) else text
+    """Text as mdoc has it; a word of punctuation alone would be a delimiter there."""
+    words = ["".join([_MDOC.get(character, character) for character in word]) for word in text.split(" ")]
+    return " ".join([word if any(map(str.isalnum, word)) else f"\\&{word}" for word in words])

@@ -31,9 +31,3 @@ def hits(pattern: str, text: str) -> list[tuple[int, int]]:
     if compiled is None:
         return []
     return [match.span() for match in compiled.finditer(text) if match.end() > match.start()]
-
-
-def matches(pattern: str, text: str) -> bool:
-    """Whether the pattern matches anywhere in the text; one that is not known does nowhere."""
-    compiled = _compiled(pattern)
-    return compiled is not None and compiled.search(text) is not None

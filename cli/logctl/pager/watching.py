@@ -38,7 +38,6 @@ from logctl.pager.events import (
     Truncated,
 )
 from logctl.pager.filters import Filter
-from logctl.pager.narrowing import narrowed
 from logd import protocol
 from logd.client import pieces_of
 from logd.client.blocking import refusal
@@ -47,8 +46,6 @@ from logd.protocol import Attach, Batch, Detach, Error, ErrorCode, Head, Items, 
 
 WINDOW_RECORDS: Final = 500
 """What is sent at once of more: a few screens, of which one is seen."""
-NARROWED_RECORDS: Final = 500
-"""In pages of which only some records are wanted, as the daemon looks for one pattern at a time."""
 MAX_BOARDS: Final = 16
 """Whose boards are watched: the first runs'. The status line has room for one."""
 
@@ -182,16 +179,14 @@ class Watching:
     def _read(self, effect: ReadPage) -> Read:
         number = self._new_id()
         self._reads[number] = effect
-        patterns = effect.filter.patterns
-        asked = effect.filter.with_pattern(patterns[-1]) if len(patterns) > 1 else effect.filter
         return Read(
             number,
             effect.run,
             from_seq=effect.from_seq,
             from_time_us=effect.from_time_us,
             backward=effect.backward,
-            limit=max(effect.limit, NARROWED_RECORDS) if len(patterns) > 1 else effect.limit,
-            filter=asked.criteria() or None,
+            limit=effect.limit,
+            filter=effect.filter.criteria() or None,
         )
 
     # Messages
@@ -331,8 +326,7 @@ class Watching:
 
     def _take_page(self, message: Page) -> Iterator[Event]:
         if (effect := self._reads.pop(message.id, None)) is not None:
-            pieces = narrowed(_pieces(message), effect.filter)
-            yield PageRead(effect.request, pieces, message.first_seq, message.head, message.next_seq)
+            yield PageRead(effect.request, _pieces(message), message.first_seq, message.head, message.next_seq)
 
     def _take_error(self, message: Error) -> Iterator[Event]:
         if (effect := self._reads.pop(message.id or 0, None)) is not None:

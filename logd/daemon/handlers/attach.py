@@ -12,7 +12,7 @@ import trio
 from logd.daemon.refusal import RequestRefused
 from logd.daemon.run import LiveRun
 from logd.errors import LogdError, NotFound
-from logd.fanout import READ_BYTES, Subscription
+from logd.fanout import READ_BYTES, Filter, Subscription
 from logd.protocol import Attach, Detach, ErrorCode, Event, Reply, View
 from logd.record import ANY_LEVEL, check_run_name, now_us
 
@@ -39,6 +39,7 @@ async def attach(peer: Peer, request: Attach) -> None:
     peer.check_id_is_free(request.id)
     check_subscriptions(peer)
     check_run_name(request.run)
+    Filter.of(request.filter or {})  # so that one that is none is refused, though the run is yet to come
     watcher = peer.watchers[request.id] = Watcher(request)
     peer.nursery.start_soon(_watch, peer, watcher)
 
@@ -72,7 +73,7 @@ async def detach(peer: Peer, request: Detach) -> None:
     scope = watcher.scope if watcher is not None else peer.tables.pop(request.sub, None)
     if scope is None:
         raise RequestRefused(ErrorCode.NOT_OPEN, f"no subscription {request.sub} is open on this connection")
-    scope.cancel()
+    await peer.cancel(scope)
     await peer.send(Reply(request.sub, {}))
 
 
@@ -96,17 +97,17 @@ async def _send_run(peer: Peer, watcher: Watcher) -> None:
             else:
                 read = partial(run.blocks, max_bytes=READ_BYTES, level_mask=ANY_LEVEL)
             # What arrives in a run that was waited for is all new to the one who waited.
-            start_seq = run.first_seq if waited else _start_seq(run, request)
+            start_seq = run.first_seq if waited else await _start_seq(run, request)
+            head, generation = run.head, run.generation
             if not waited:
-                head, generation = run.head, run.generation
                 reply = {"run": run.name, "head": head, "next": start_seq, "generation": generation}
                 await peer.send(Reply(request.id, reply))
-                if request.from_seq is not None and start_seq < min(request.from_seq, head + 1):
+                if request.generation is not None and start_seq < (request.from_seq or 0):
                     await peer.send(Event(request.id, "truncated", seq=start_seq))
             paces = peer.server.paces
             throttler = paces.throttler("counters" if request.paused else request.mode, request.interval_ms / 1000)
             stack.callback(paces.forget, throttler)
-            subscription = Subscription(request, run, read, start_seq, throttler)
+            subscription = Subscription(request, run, read, start_seq, throttler, generation=generation)
             if watcher.asked is not None:
                 _apply(peer, subscription, watcher.asked)
             watcher.subscription = subscription
@@ -137,13 +138,16 @@ async def _acquired(peer: Peer, request: Attach) -> AsyncIterator[tuple[LiveRun,
         hub.release(run)
 
 
-def _start_seq(run: LiveRun, request: Attach) -> int:
+async def _start_seq(run: LiveRun, request: Attach) -> int:
     if request.from_seq is not None:
         seq, extent = request.from_seq, run.store.extent
         if request.generation is not None and request.generation != extent.generation:
             seq = min(seq, max(extent.generation_seq, 1))
         # Where the run begins later by now, the subscription tells of the gap.
         return min(seq, run.head + 1)
+    if request.from_time_us is not None:
+        find = partial(run.store.reader.find_time, run.store.extent, request.from_time_us)
+        return min(await trio.to_thread.run_sync(find), run.head + 1)
     if request.last is not None:
         return max(run.head - request.last + 1, run.first_seq)
     return run.first_seq

@@ -13,7 +13,7 @@ from logd.daemon.handlers.attach import check_subscriptions
 from logd.daemon.refusal import RequestRefused
 from logd.errors import ConfigError, LogdError
 from logd.fanout import TableSubscription
-from logd.protocol import ErrorCode, Reply, Report, Throttle, Watch
+from logd.protocol import ErrorCode, Event, Reply, Report, Throttle, Watch
 from logd.record import check_run_name
 
 if TYPE_CHECKING:
@@ -49,7 +49,12 @@ async def _send_board(peer: Peer, request: Watch) -> None:
         throttler = server.paces.throttler("board", request.interval_ms / 1000)
         try:
             await peer.send(Reply(request.id, {}))
-            await TableSubscription(request.id, board, throttler).run(peer.send)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(TableSubscription(request.id, board, throttler).run, peer.send)
+                while not run.removed:
+                    await run.wait_turned()
+                await peer.cancel(nursery.cancel_scope)
+            await peer.send(Event(request.id, "removed"))
         finally:
             server.paces.forget(throttler)
 
@@ -97,4 +102,6 @@ async def throttle(peer: Peer, request: Throttle) -> None:
         paces.change(request.settings)
     except ConfigError as error:
         raise RequestRefused(ErrorCode.BAD_SETTING, error.message) from None
+    for run in peer.server.hub.live.values():
+        run.turn()  # who waits by the old interval is to wait by the new one
     await peer.send(Reply(request.id, asdict(paces.config)))

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
+
 import pytest
 from pager_bed import Pager, attached
 
@@ -342,6 +345,14 @@ def test_the_help_and_the_manual_name_every_key_and_command() -> None:
     for command in COMMANDS:
         assert f":{command.name}" in shown and f".It Ic :{command.name}" in manual()
     assert manual().isascii()
+
+
+@pytest.mark.skipif(shutil.which("mandoc") is None, reason="mandoc is not there")
+def test_the_manual_is_mdoc() -> None:
+    page = ".Dd November 21, 2026\n.Dt PAGER 1\n.Os\n.Sh NAME\n.Nm pager\n.Nd keys\n.Sh KEYS\n" + manual()
+    mandoc = ["mandoc", "-T", "lint", "-W", "warning"]
+    done = subprocess.run(mandoc, input=page, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_keys_are_shown_as_people_write_them() -> None:

@@ -1,0 +1,138 @@
+"""The tables of runs and of who is present, made of a server that is none."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import trio
+
+from logd.daemon.topics import MAX_SAID_BYTES, REFRESH_SECONDS, Topics
+from logd.protocol.checks import is_items
+
+
+def live_run(name: str, **values: Any) -> SimpleNamespace:
+    given = {
+        "running": True,
+        "awaited": set(),
+        "first_seq": 1,
+        "head": 9,
+        "generation": 1,
+        "exit_status": None,
+        "records": SimpleNamespace(rate=lambda now: 2.5),
+        "begun_us": 7,
+        "sessions": {},
+        "stalled": "",
+    }
+    return SimpleNamespace(name=name, **{**given, **values})
+
+
+def watcher(run: str, *, waits: bool = False, **request: Any) -> SimpleNamespace:
+    asked = SimpleNamespace(run=run, mode="view", filter=request.get("filter"))
+    subscription = SimpleNamespace(request=asked, paused=False, lag_records=4, lagging_since=trio.current_time() - 2)
+    return SimpleNamespace(request=asked, since_us=5, subscription=None if waits else subscription)
+
+
+def peer(number: int, sessions: dict[int, Any], watchers: dict[int, Any]) -> SimpleNamespace:
+    credentials = SimpleNamespace(pid=100 + number, uid=1000)
+    return SimpleNamespace(
+        number=number, client="test 1", credentials=credentials, sessions=sessions, watchers=watchers
+    )
+
+
+def session(run: SimpleNamespace, command: str = "scrape") -> SimpleNamespace:
+    opened = SimpleNamespace(command=command, source="w3")
+    return SimpleNamespace(run=run, opened=opened, started_us=11, records=6)
+
+
+def topics_of(runs: list[SimpleNamespace], peers: list[SimpleNamespace]) -> Topics:
+    server: Any = SimpleNamespace(hub=SimpleNamespace(live={run.name: run for run in runs}), peers=peers)
+    return Topics(server)
+
+
+async def test_runs_in_use_are_told_with_who_watches_them(autojump_clock: object) -> None:
+    one, other = live_run("one", sessions={5: None}), live_run("other", running=False, exit_status=3)
+    awaited = live_run("away", running=False, awaited={1}, stalled="x" * 1000)
+    peers = [peer(1, {}, {1: watcher("one"), 2: watcher("one"), 3: watcher("one", waits=True)})]
+    topics = topics_of([one, other, awaited], peers)
+    topics.refresh_runs()
+    runs = dict(topics.runs.items())
+    assert runs["one"] == {
+        "state": "running",
+        "first_seq": 1,
+        "head": 9,
+        "generation": 1,
+        "exit_status": None,
+        "records_per_second": 2.5,
+        "begun_us": 7,
+        "emitters": 1,
+        "viewers": 2,
+        "stalled": "",
+    }
+    assert (runs["other"]["state"], runs["other"]["exit_status"], runs["other"]["viewers"]) == ("ended", 3, 0)
+    assert (runs["away"]["state"], len(runs["away"]["stalled"])) == ("awaited", 256)
+    assert is_items(runs)
+
+
+async def test_who_emits_and_who_watches_is_told(autojump_clock: object) -> None:
+    one = live_run("one")
+    long = session(one, "x" * 4096)
+    peers = [peer(1, {4: session(one)}, {}), peer(2, {1: long}, {9: watcher("two", filter={"pattern": "x"})})]
+    topics = topics_of([one], peers)
+    topics.refresh_presence()
+    present = dict(topics.presence.items())
+    assert present["one/emitter/1/4"] == {
+        "pid": 101,
+        "uid": 1000,
+        "command": "scrape",
+        "source": "w3",
+        "since_us": 11,
+        "records": 6,
+    }
+    assert present["one/emitter/2/1"]["command"] == "x" * MAX_SAID_BYTES
+    viewer = present["two/viewer/2/9"]
+    assert (viewer["filtered"], viewer["lag_records"], viewer["lag_seconds"]) == (True, 4, 2.0)
+    assert {topics.run_of(key) for key in present} == {"one", "two"}
+    assert is_items(present)
+
+
+@pytest.mark.parametrize("character", ["\U0001f600", "\x00", '"'])
+async def test_whatever_an_emitter_says_of_itself_can_be_sent(autojump_clock: object, character: str) -> None:
+    one = live_run("one", stalled=character * 256)
+    emitter = session(one, character * 4096)
+    emitter.opened.source = character * 256
+    viewer = peer(1, {1: emitter}, {2: watcher("one")})
+    viewer.client = character * 256
+    topics = topics_of([one], [viewer])
+    topics.refresh_runs()
+    topics.refresh_presence()
+    assert is_items(dict(topics.runs.items()))
+    assert is_items(dict(topics.presence.items()))
+
+
+async def test_they_are_made_again_now_and_then_however_many_look(autojump_clock: object) -> None:
+    runs = [live_run("one")]
+    topics = topics_of(runs, [])
+    for refresh, table in ((topics.refresh_runs, topics.runs), (topics.refresh_presence, topics.presence)):
+        refresh()
+        version = table.version
+        runs[0].head += 1
+        for _ in range(10):
+            refresh()
+        assert table.version == version
+    await trio.sleep(REFRESH_SECONDS)
+    topics.refresh_runs()
+    assert dict(topics.runs.items())["one"]["head"] == runs[0].head
+
+
+async def test_who_is_gone_is_removed(autojump_clock: object) -> None:
+    one = live_run("one")
+    peers = [peer(1, {1: session(one)}, {})]
+    topics = topics_of([one], peers)
+    topics.refresh_presence()
+    version = topics.presence.version
+    peers.clear()
+    await trio.sleep(REFRESH_SECONDS)
+    topics.refresh_presence()
+    assert topics.presence.since(version).items == {"one/emitter/1/1": None}
