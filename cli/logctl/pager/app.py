@@ -6,7 +6,7 @@
 
 What comes is applied as it comes, and painted when that is due, so that a flood costs few screens: the daemon sends a
 view a few batches a second, and what came since the last screen is seen by the next one. A key is painted at once, or
-when the frame before is 1/60 of a second old.
+when the frame before is half as old as that.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -29,6 +29,7 @@ from logctl.pager.events import (
     Event,
     FocusChanged,
     FollowTurned,
+    KeyPressed,
     OpenEditor,
     Quit,
     Repaint,
@@ -43,10 +44,12 @@ from logctl.pager.events import (
 )
 from logctl.pager.link import Link
 from logctl.pager.model import update
+from logctl.pager.runs_list import RunsList, view_of_runs
 from logctl.pager.state import State
-from logctl.pager.view import view
+from logctl.pager.view import View, view
 from logd.errors import LogdError
 from logd.paths import Paths
+from logd.record import now_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +63,8 @@ FIRST_SECONDS: Final = 0.1
 """How long the first screen waits for records, so that it is not painted twice."""
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-_SIGNALS = (*_ENDING, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)
+SIGNALS: Final = (*_ENDING, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)
+"""That are the pager's while its terminal is open."""
 
 
 class App:
@@ -79,6 +83,8 @@ class App:
         self.state = state
         self.ended_by: signal.Signals | None = None
         """The signal that ended it."""
+        self.opens = ""
+        """The run that is to be shown next, where its user has chosen one."""
         self._terminal = terminal
         self._paths = paths
         self._trace = trace
@@ -93,6 +99,8 @@ class App:
         self._reading = trio.CancelScope()
         self._is_lent = False
         self._stops = False
+        self._runs: RunsList | None = None
+        """What is shown in place of the records."""
 
     # What happens
 
@@ -100,6 +108,9 @@ class App:
         """Have events happen, and what they ask for begin."""
         now = trio.current_time()
         for event in events:
+            if self._runs is not None and isinstance(event, KeyPressed):
+                self._choose(event.key)
+                continue
             self.state, effects = update(self.state, event, now)
             for effect in effects:
                 self._do(effect)
@@ -141,30 +152,29 @@ class App:
 
     # Running
 
-    async def run(self) -> None:
-        """Show the pager until its user quits, or a signal ends it.
+    async def run(self, signals: AsyncIterator[int]) -> None:
+        """Show the pager until its user quits or opens another run, or a signal ends it.
+
+        Args:
+            signals: those of SIGNALS, as trio gives them.
 
         Raises:
             LogdError: the daemon is not one to go on with.
         """
         try:
-            with trio.open_signal_receiver(*_SIGNALS) as signals:
-                try:
-                    async with trio.open_nursery() as self._nursery:
-                        self._start(self._link.run, self.take)
-                        self._start(self._link.send)
-                        self._terminal.open()
-                        self._start(self._read_keys)
-                        self._start(self._keep_time)
-                        self._start(self._take_signals, signals)
-                finally:
-                    self._terminal.close()
+            async with trio.open_nursery() as self._nursery:
+                self._start(self._link.run, self.take)
+                self._start(self._link.send)
+                self._terminal.open()
+                self._start(self._read_keys)
+                self._start(self._keep_time)
+                self._start(self._take_signals, signals)
         finally:
             self._link.close()
         if self._failure is not None:
             raise self._failure
 
-    async def _take_signals(self, signals: Any) -> None:
+    async def _take_signals(self, signals: AsyncIterator[int]) -> None:
         async for number in signals:
             if number == signal.SIGWINCH:
                 self._resize()
@@ -218,16 +228,21 @@ class App:
         if not self._is_changed or self._is_lent:
             return math.inf
         if self._hurries:
-            return self._paint_at
+            return self._paint_at - FRAME_SECONDS / 2
         return self._paint_at + max(0.0, self.state.repaint_seconds - FRAME_SECONDS)
 
     def _paint(self) -> None:
         self._is_painted, self._is_changed, self._hurries = True, False, False
         try:
-            self._terminal.paint(view(self.state), self.state.columns)
+            self._terminal.paint(self._view(), self.state.columns)
         except OSError as error:
             raise EOFError from error
         self._paint_at = trio.current_time() + FRAME_SECONDS
+
+    def _view(self) -> View:
+        if self._runs is not None:
+            return view_of_runs(self._runs, self.state.rows, self.state.columns)
+        return view(self.state)
 
     # The terminal given over
 
@@ -291,7 +306,29 @@ class App:
             self._trace.flush()
 
     def _show_runs(self, _effect: Effect) -> None:
-        self.take([Told("There is no list of runs yet")])
+        self._start(self._list_runs)
+
+    async def _list_runs(self) -> None:
+        try:
+            runs = await errands.list_runs(self._paths)
+        except LogdError as error:
+            self.take([Told(error.message)])
+            return
+        current = self.state.current[0] if self.state.current is not None else next(iter(self.state.runs), "")
+        self._runs = RunsList.of(runs, now_us(), current)
+        self.take([])
+
+    def _choose(self, key: str) -> None:
+        """Take a key for the list of runs."""
+        if self._runs is None:
+            return
+        self._hurries = True
+        self._runs = self._runs.press(key, self.state.rows)
+        self.opens = self._runs.opens
+        if self.opens:
+            self._quit()
+        elif self._runs.closes:
+            self._runs = None
 
     _DOES: Final[dict[type[Any], Callable[[App, Any], None]]] = {
         Copy: _copy,

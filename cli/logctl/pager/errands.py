@@ -8,11 +8,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import trio
 
 from logctl.pager.events import Save
+from logctl.pager.link import CLIENT
 from logd.errors import LogdError
 from logd.paths import Paths
 
@@ -32,6 +33,19 @@ async def edit(text: str) -> str:
         except (OSError, ValueError) as error:
             return f"{editor} does not start: {error}"
     return f"{editor} ended with status {done.returncode}" if done.returncode else ""
+
+
+async def list_runs(paths: Paths) -> list[dict[str, Any]]:
+    """All runs, as the reply to `runs` has them. Errors as of `Client`."""
+
+    def listed() -> list[dict[str, Any]]:
+        from logd.client import Client
+        from logd.client import list_runs as runs_of
+
+        with Client(paths, CLIENT) as client:
+            return list(runs_of(client))
+
+    return await trio.to_thread.run_sync(listed, abandon_on_cancel=True)
 
 
 async def save(paths: Paths, wanted: Save, tell: Callable[[str], None]) -> None:
@@ -54,7 +68,7 @@ def _save(paths: Paths, wanted: Save, tell: Callable[[str], None]) -> str:
     printer = Printer("text", colour=False, escape=False, runs=wanted.runs if len(wanted.runs) > 1 else ())
     count, told_at = 0, time.monotonic()
     try:
-        with Client(paths, "logctl attach :save") as client, NewFile(path, overwrite=False) as file:
+        with Client(paths, CLIENT) as client, NewFile(path, overwrite=False) as file:
             query = Query(wanted.filter.criteria() or None)
             for chunk in Reading(client, wanted.runs, query):
                 file.write(printer.render(chunk))

@@ -50,7 +50,7 @@ class Filter:
     def criteria(self) -> dict[str, Any]:
         """The protocol's filter: of one pattern, with one filter behind it for each other one."""
         given: dict[str, Any] = {
-            "min_severity": self.min_severity,
+            "min_severity": int(self.min_severity),
             "source": self.source,
             "stream": self.stream,
             "since_us": self.since_us,

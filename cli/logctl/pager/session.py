@@ -7,11 +7,11 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import trio
 
-from logctl.pager.app import App
+from logctl.pager.app import SIGNALS, App
 from logctl.pager.filters import Filter
 from logctl.pager.link import CLIENT, Link
 from logctl.pager.model import start
@@ -20,6 +20,9 @@ from logd.client import AsyncClient, start_daemon
 from logd.errors import DaemonUnavailable, StoreError
 from logd.paths import Paths
 from logd.record import now_us
+
+if TYPE_CHECKING:
+    from logctl.pager.terminal import Terminal
 
 
 class Wish(NamedTuple):
@@ -65,6 +68,41 @@ def _opened(path: str) -> IO[str]:
 
 
 async def _show(paths: Paths, wish: Wish, trace: IO[str] | None) -> signal.Signals | None:
+    """Show the runs, and then those that are opened from there; the signal that has ended it."""
+    link = await _linked(paths, wish)
+    terminal: Terminal | None = None
+    with trio.open_signal_receiver(*SIGNALS) as signals:
+        try:
+            while True:
+                columns, rows = os.get_terminal_size(sys.stdout.fileno())
+                now = trio.current_time()
+                state, effects = start(
+                    wish.runs,
+                    rows=rows,
+                    columns=columns,
+                    now=now,
+                    epoch_us=now_us() - int(now * 1e6),
+                    filter=wish.filter,
+                    resumes_at_bottom=wish.resumes_at_bottom,
+                    colour=not os.environ.get("NO_COLOR"),
+                )
+                for effect in effects:
+                    link.ask(effect)
+                await link.flush()
+                terminal = terminal or _terminal()
+                app = App(state, terminal, link, paths, trace)
+                await app.run(signals)
+                if not app.opens:
+                    return app.ended_by
+                terminal.capture_mouse(captured=False)
+                wish = wish._replace(runs=(app.opens,), patterns=(), filter=Filter())
+                link = await _linked(paths, wish)
+        finally:
+            if terminal is not None:
+                terminal.close()
+
+
+async def _linked(paths: Paths, wish: Wish) -> Link:
     async def reconnect() -> AsyncClient:
         return await AsyncClient.connect(paths, CLIENT)
 
@@ -73,29 +111,14 @@ async def _show(paths: Paths, wish: Wish, trace: IO[str] | None) -> signal.Signa
     except DaemonUnavailable:
         start_daemon(paths)
         client = await reconnect()
-    link = Link(client, reconnect, Watching(wish.runs, wish.patterns, now_us, waits=wish.waits))
-    columns, rows = os.get_terminal_size(sys.stdout.fileno())
-    now = trio.current_time()
-    state, effects = start(
-        wish.runs,
-        rows=rows,
-        columns=columns,
-        now=now,
-        epoch_us=now_us() - int(now * 1e6),
-        filter=wish.filter,
-        resumes_at_bottom=wish.resumes_at_bottom,
-        colour=not os.environ.get("NO_COLOR"),
-    )
-    for effect in effects:
-        link.ask(effect)
-    await link.flush()
+    return Link(client, reconnect, Watching(wish.runs, wish.patterns, now_us, waits=wish.waits))
 
+
+def _terminal() -> Terminal:
+    # Not at the top: urwid is imported while the daemon reads.
     from logctl.pager.terminal import Terminal
     from logctl.pager.theme import Theme, colours_of, is_light_background
 
     light = is_light_background(os.environ)
     colours = colours_of(os.environ)
-    terminal = Terminal(Theme(colours, light=bool(light)), asks=light is None and colours > 1)
-    app = App(state, terminal, link, paths, trace)
-    await app.run()
-    return app.ended_by
+    return Terminal(Theme(colours, light=bool(light)), asks=light is None and colours > 1)

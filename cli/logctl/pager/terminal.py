@@ -1,7 +1,7 @@
 """The terminal that the pager is on: urwid's raw screen, without its widgets and its main loop.
 
 What is typed is read as bytes and given out as the pager's events. What is shown is a View, of which urwid writes the
-rows that have changed. Everything that is changed of the terminal is put back by `close`, which may be called twice:
+rows that have changed. Everything that is changed of the terminal is put back by `close`:
 
 - the alternate screen, cursor and colours, and the line's settings, by urwid; signals of keys are off meanwhile, so
   that ^C, ^Z, ^S and ^\\ are keys
@@ -138,7 +138,10 @@ class Terminal:
     # Taking it over, and giving it back
 
     def open(self) -> None:
-        """Take the terminal over."""
+        """Take the terminal over, where it is not ours already."""
+        if self._settings is not None:
+            self.forget()
+            return
         self._keep_errors()
         self._settings = termios.tcgetattr(self._in)
         self._screen.start()
