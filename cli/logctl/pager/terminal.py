@@ -118,7 +118,6 @@ class Terminal:
         self._settings: list[Any] | None = None
         self._errors: IO[bytes] | None = None
         self._stderr: int | None = None
-        self._codes: list[int] = []
         self._unread = b""
         self._pastes = False
         self._is_captured = False
@@ -236,20 +235,19 @@ class Terminal:
     @property
     def is_within_key(self) -> bool:
         """Whether what was read ends within what may be a longer key's bytes; `rest` gives it as it is."""
-        return bool(self._codes or self._unread)
+        return bool(self._unread)
 
     def rest(self) -> list[Event]:
         """What was typed last, where no more bytes of it come."""
         return self._decode(b"", more=False)
 
     def _decode(self, data: bytes, *, more: bool) -> list[Event]:
-        data, self._unread = self._unread + data, b""
+        data, begun = self._unread + data, b""
         data = _BACKGROUND.sub(self._note_background, data)
-        if more and (begun := _BEGUN_BACKGROUND.search(data)):
-            data, self._unread = data[: begun.start()], data[begun.start() :]
-        codes, self._codes = self._codes + list(data), []
-        keys, raw = self._screen.parse_input(None, None, codes, wait_for_more=more)
-        self._codes = codes[len(raw) :]
+        if more and (match := _BEGUN_BACKGROUND.search(data)):
+            data, begun = data[: match.start()], data[match.start() :]
+        keys, raw = self._screen.parse_input(None, None, list(data), wait_for_more=more)
+        self._unread = data[len(raw) :] + begun
         return list(self._events(keys))
 
     def _note_background(self, match: re.Match[bytes]) -> bytes:
