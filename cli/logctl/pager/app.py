@@ -270,10 +270,13 @@ class App:
 
     def _go_on(self) -> None:
         """Another has stopped the process, and perhaps used the terminal."""
-        if not self._stops and not self._is_lent:
+        if self._is_lent:
+            return
+        has_stopped = self._terminal.wait_foreground()
+        if has_stopped or not self._stops:
             with self._lent():
                 pass
-        self._stops = False
+        self._stops = has_stopped
 
     def _open_editor(self, effect: OpenEditor) -> None:
         self._start(self._edit, effect.text)

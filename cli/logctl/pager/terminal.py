@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 import tempfile
 import termios
@@ -141,6 +142,7 @@ class Terminal:
         if self._settings is not None:
             self.forget()
             return
+        self.wait_foreground()
         self._keep_errors()
         self._settings = termios.tcgetattr(self._in)
         self._screen.start()
@@ -152,6 +154,15 @@ class Terminal:
         self._screen.set_mouse_tracking(self._is_captured)
         self._screen.flush()
         self._asks = False
+
+    def wait_foreground(self) -> bool:
+        """Stop, as a job in the background is to, until the terminal is ours to change; whether that was needed."""
+        was_needed = False
+        with suppress(OSError):
+            while os.tcgetpgrp(self._in) != os.getpgrp():
+                was_needed = True
+                os.kill(0, signal.SIGTTIN)
+        return was_needed
 
     def close(self) -> None:
         """Give it back as it was; also where it has gone."""
