@@ -91,6 +91,7 @@ class Peer:
 
     async def send(self, message: Message) -> None:
         """Send a message, when those before it are gone. Whoever is cancelled amid it breaks the stream."""
+        await trio.lowlevel.checkpoint_if_cancelled()
         parts: Sequence[bytes | memoryview] = self._connection.send_parts(message)
         # Most often all of it can be sent at once: that takes one call into the system, and none into the event loop.
         if not self._sending.locked():
