@@ -123,6 +123,10 @@ def _is_screen(stdin: IO[str], stdout: IO[str], environ: Mapping[str, str]) -> b
 def _show_pager(
     paths: Paths, names: Sequence[str], criteria: dict[str, Any] | None, *, wait: bool, resumes: bool, trace: str
 ) -> None:
+    import gc
+
+    # Nothing of what is imported is garbage; looking for some takes a tenth of the start. The pager turns it on again.
+    gc.disable()
     # Not at the top: it takes as long as all the rest, and lines do not need it.
     from logctl.pager.filters import filter_of_criteria
     from logctl.pager.session import Wish, show

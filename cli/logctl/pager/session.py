@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -89,7 +90,10 @@ async def _show(paths: Paths, wish: Wish, trace: IO[str] | None) -> signal.Signa
                 for effect in effects:
                     link.ask(effect)
                 await link.flush()
-                terminal = terminal or _terminal()
+                if terminal is None:
+                    terminal = _terminal()
+                    gc.freeze()
+                    gc.enable()
                 app = App(state, terminal, link, paths, trace)
                 await app.run(signals)
                 if not app.opens:
