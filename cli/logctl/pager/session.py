@@ -92,8 +92,7 @@ async def _show(paths: Paths, wish: Wish, trace: IO[str] | None) -> signal.Signa
                 await link.flush()
                 if terminal is None:
                     terminal = _terminal()
-                    gc.freeze()
-                    gc.enable()
+                    _collect_garbage()
                 app = App(state, terminal, link, paths, trace)
                 await app.run(signals)
                 if not app.opens:
@@ -104,6 +103,13 @@ async def _show(paths: Paths, wish: Wish, trace: IO[str] | None) -> signal.Signa
         finally:
             if terminal is not None:
                 terminal.close()
+
+
+def _collect_garbage() -> None:
+    """Begin to look for garbage, where that was put off, and not among what was imported."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 async def _linked(paths: Paths, wish: Wish) -> Link:
