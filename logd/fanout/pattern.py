@@ -135,7 +135,12 @@ def compile_re2(pattern: str, *, ignore_case: bool = False) -> Any:
         re2.purge()  # the package would hold on to the last 128 patterns and their automata
 
 
+_ANY_BYTE = re.compile(r"(?<!\\)(?:\\\\)*\\C")
+
+
 def _compile_given(pattern: str, *, fixed: bool, ignore_case: bool) -> Any:
+    if not fixed and _ANY_BYTE.search(pattern):
+        raise BadFilter(f"{pattern!r} has \\C, which is a byte and may be no character; `.` is any character")
     try:
         return compile_re2(re.escape(pattern) if fixed else pattern, ignore_case=ignore_case)
     except ImportError:

@@ -147,11 +147,11 @@ LITERALS = st.sampled_from(
 )
 CLASSES = [
     *words(r'. [ab] [^a] [^"] ["\\] [^-a] [^]a] []a] [a-] [^a-] [[] [[:] [^\n] [^\\] [\s\S]'),
-    *words(r"[[:alpha:]] [^[:digit:]] [[:^cntrl:]\t] \s \S \d \D \w \W \pL \PL \pN \PN \pP \a \f \r \v \C"),
+    *words(r"[[:alpha:]] [^[:digit:]] [[:^cntrl:]\t] \s \S \d \D \w \W \pL \PL \pN \PN \pP \a \f \r \v"),
     *words(r"[\x00-\x{10FFFF}] [^\pL\s] \p{Greek} \P{Latin} \p{^Latin} \P{^Latin}"),
     "[ -~]",
 ]
-r"""Of one character, or for `\C` of one byte."""
+"""Of one character."""
 ANCHORS = st.sampled_from(["^", "$", "\\A", "\\z", "\\b", "\\B"])
 FLAGS = st.sampled_from(["(?i)", "(?s)", "(?m)", "(?im-s)", "(?U)", "(?-i)"])
 REPEATS = st.sampled_from(["*", "+", "?", "*?", "+?", "??", "{0}", "{2}", "{0,2}", "{1,}", "{1,2}?", "{,2}"])
@@ -510,3 +510,12 @@ def test_without_re2_patterns_are_refused_and_all_else_works(monkeypatch: pytest
     assert numbers(LEVELS, min_severity=Severity.ERROR) == [5, 6]
     assert numbers(LEVELS, since_us=TIME_US + 1) == []
     assert numbers(LEVELS, stream="x") == []
+
+
+@needs_re2
+@pytest.mark.parametrize("pattern", [r"\C", r"a|\C", r"\\\C"])
+def test_a_byte_that_is_no_character_cannot_be_asked_for(pattern: str) -> None:
+    with pytest.raises(BadFilter, match="any character"):
+        Filter(pattern=pattern)
+    Filter(pattern=r"\\C")
+    Filter(pattern=pattern, fixed=True)
