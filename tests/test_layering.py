@@ -78,8 +78,13 @@ OTHERS = {
     "click": {"logd.console", "logd.main", "logctl"},
     "orjson": {"logd.fanout.filter", "logd.ingest.block", "logctl.output"},
     "platformdirs": {"logd.paths"},
-    "re2": {"logd.fanout.pattern"},
-    "trio": {"logd.daemon", "logd.fanout", "logd.main"},
+    "re2": {"logctl.pager.highlight", "logd.fanout.pattern"},
+    "trio": {
+        *("logd.client.async_client", "logd.daemon", "logd.fanout", "logd.main"),
+        *("logctl.pager.app", "logctl.pager.errands", "logctl.pager.link", "logctl.pager.session"),
+    },
+    "urwid": {"logctl.pager.terminal", "logctl.pager.theme"},
+    "wcwidth": {"logctl.pager.cells"},
 }
 """Where each package that is not ours, and not the standard library's, may be imported."""
 
@@ -276,3 +281,18 @@ def test_logs_imports_only_what_it_shows_records_with(daemon: Bed) -> None:
     assert {"click", "cbor2", "logctl", "logd"} <= imported
     assert not imported & {"trio", "urwid", "ahocorasick_rs", "re2", "platformdirs", "asyncio", "subprocess"}
     assert not imported & {"csv", "shutil", "backports", "gzip", "sqlite3"}
+
+
+def test_lines_on_a_terminal_need_no_pager(daemon: Bed) -> None:
+    daemon.emit("probe", b"hello\n")
+    shown = subprocess.run(
+        [sys.executable, "-c", PROBE, "attach", "probe", "--plain"],
+        env=daemon.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.endswith(" hello\n")
+    imported = set(shown.stderr.split())
+    assert not {name.partition(".")[0] for name in imported} & {"trio", "urwid", "wcwidth"}
+    assert "logctl.pager" not in imported

@@ -26,6 +26,7 @@ import logctl.main
 import logd.main
 from logctl import merging
 from logctl.commands import attach
+from logctl.pager import help
 from logd import accel, console, errors, paths
 from logd.client import jsonlines
 from logd.config import Config, parse_config
@@ -195,7 +196,8 @@ def test_a_page_has_every_variable_that_is_read(page: str) -> None:
     read |= {accel.MODE_VARIABLE}
     read |= {"XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME"}  # by platformdirs
     if page == "logctl.1":
-        read |= set(re.findall(r'environ\.get\("(\w+)"\)', (ROOT / "cli/logctl/output.py").read_text("utf-8")))
+        for path in ("output.py", "pager/theme.py", "pager/errands.py"):
+            read |= set(re.findall(r'environ\.get\("(\w+)"', (ROOT / "cli/logctl" / path).read_text("utf-8")))
         read |= {"TZ"}  # by the C library
     assert listed == read
     assert set(re.findall(r"(?:^\.| )Ev (\w+)", SOURCES[page], flags=re.M)) <= listed
@@ -344,6 +346,10 @@ def test_logd_8_has_every_word_for_a_level_under_its_level() -> None:
 )
 def test_the_ways_to_name_a_level_are_those_that_logd_8_has(line: str, named: str) -> None:
     assert severity_of_line(line.encode()) is Severity[named]
+
+
+def test_logctl_1_has_every_key_and_command_of_the_pager() -> None:
+    assert section("logctl.1", "PAGER").endswith(help.manual())
 
 
 def test_logctl_1_has_every_name_of_a_json_key_in_its_order() -> None:

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from logd.client.async_client import AsyncClient
     from logd.client.autostart import connect, start_daemon
     from logd.client.blocking import Client
     from logd.client.emitter import Emitter, Left
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from logd.client.requests import Piece, list_runs, pieces_of, read_pages, verify_run
 
 __all__ = [
+    "AsyncClient",
     "Came",
     "Client",
     "Emitter",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "async_client": ("AsyncClient",),
     "autostart": ("connect", "start_daemon"),
     "blocking": ("Client",),
     "emitter": ("Emitter", "Left"),

@@ -110,7 +110,7 @@ class Client:
         try:
             self._socket.sendall(data)
         except OSError as error:
-            raise _lost(error) from None
+            raise lost(error) from None
 
     def send_nowait(self, data: memoryview) -> int:
         """Send as much of encoded messages as the daemon takes at once, and say how many bytes that was."""
@@ -119,7 +119,7 @@ class Client:
         except BlockingIOError:
             return 0
         except OSError as error:
-            raise _lost(error) from None
+            raise lost(error) from None
 
     def receive(self) -> Message:
         """The next message, when it has come.
@@ -157,9 +157,9 @@ class Client:
         except (BlockingIOError, TimeoutError):
             raise
         except OSError as error:
-            raise _lost(error) from None
+            raise lost(error) from None
         if not data:
-            raise _lost(None)
+            raise lost(None)
         self._connection.receive_data(data)
         while (message := self._connection.next_message()) is not None:
             self._received.append(message)
@@ -191,16 +191,27 @@ def _connect(paths: Paths, *, wait: bool) -> socket.socket:
         raise
     except PermissionError:
         connected.close()
-        raise NotPermitted(f"{paths.socket} is another user's") from None
+        raise not_ours(paths) from None
     except OSError as error:
         connected.close()
-        raise DaemonUnavailable(
-            f"no daemon answers at {paths.socket}: {error.strerror}", hint="start one with `logd start`"
-        ) from None
+        raise no_daemon(paths, error) from None
     return connected
 
 
-def _lost(error: OSError | None) -> ConnectionLost:
+def not_ours(paths: Paths) -> NotPermitted:
+    """The error that the socket is another user's."""
+    return NotPermitted(f"{paths.socket} is another user's")
+
+
+def no_daemon(paths: Paths, error: OSError) -> DaemonUnavailable:
+    """The error that connecting to the socket failed."""
+    return DaemonUnavailable(
+        f"no daemon answers at {paths.socket}: {error.strerror}", hint="start one with `logd start`"
+    )
+
+
+def lost(error: OSError | None) -> ConnectionLost:
+    """The error that the connection is lost; `error` says how, where that is known."""
     reason = f": {error.strerror}" if error is not None and error.strerror else ""
     return ConnectionLost(f"the daemon is gone{reason}")
 

@@ -13,6 +13,7 @@ import history
 import ingest
 import lag
 import latency
+import pager
 import start
 
 BENCHMARKS = {
@@ -23,6 +24,7 @@ BENCHMARKS = {
     "lag": lag.measure,
     "fanout": fanout.measure,
     "latency": latency.measure,
+    "pager": pager.measure,
 }
 
 
@@ -41,7 +43,8 @@ def main(names: tuple[str, ...], lines: int, rounds: int, folder: Path | None) -
     history: rows around a place, and searches, in runs of growing size, plain and compressed; what compression leaves.
     lag: how far a viewer on a terminal is behind a flood, beside those that are installed, of the same lines in a file.
     fanout: what subscribers cost a flood: views, paused ones, one that is stopped, and streams that check what they
-    get. latency: how old records are when a view is sent them, and how often it is, at three paces.
+    get. latency: how old records are when a view is sent them, and how often it is, at three paces. pager: from the
+    command to its first screen, from a key to the repaint in a flood, and its memory.
     """
     with tempfile.TemporaryDirectory(prefix="logd-bench.", dir=folder) as work:
         for name in names or BENCHMARKS:

@@ -28,10 +28,11 @@ class Terminal:
 
     def __init__(self, command: Sequence[str], marks: Collection[bytes], **environ: str) -> None:
         self.read_bytes = 0
+        self._tail = b""
         self._shown = {mark: threading.Event() for mark in marks}
         self._shown_at: dict[bytes, float] = {}
-        self._pid, self._fd = pty.fork()
-        if not self._pid:
+        self.pid, self._fd = pty.fork()
+        if not self.pid:
             try:
                 termios.tcsetwinsize(0, (ROWS, COLUMNS))
                 os.execvpe(command[0], list(command), os.environ | {"TERM": "xterm"} | environ)  # noqa: S606
@@ -47,8 +48,8 @@ class Terminal:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         with suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
+            os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
         self._reader.join()
         os.close(self._fd)
 
@@ -57,16 +58,25 @@ class Terminal:
         self._shown[mark].wait(seconds)
         return self._shown_at.get(mark)
 
+    def type(self, keys: bytes) -> None:
+        os.write(self._fd, keys)
+
+    def forget(self) -> None:
+        """Look out for the marks anew, in what is written from now on."""
+        self._tail = b""
+        self._shown_at.clear()
+        for shown in self._shown.values():
+            shown.clear()
+
     def _read(self) -> None:
         kept_bytes = max(map(len, self._shown)) - 1
-        tail = b""
         with suppress(OSError):  # the last one with the terminal open has gone
             while data := os.read(self._fd, READ_BYTES):
                 now = time.perf_counter()
                 self.read_bytes += len(data)
-                tail += data
+                tail = self._tail + data
                 for mark in self._shown.keys() - self._shown_at.keys():
                     if mark in tail:
                         self._shown_at[mark] = now
                         self._shown[mark].set()
-                tail = tail[-kept_bytes:]
+                self._tail = tail[-kept_bytes:]

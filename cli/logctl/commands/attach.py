@@ -7,8 +7,8 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Any, Final
 
 import click
 
@@ -68,6 +68,15 @@ class _LineCount(click.ParamType[int | str]):
     show_default=True,
     help="Form of the output: text for people, the stored JSON lines, or the text as it was emitted.",
 )
+@click.option("--plain", is_flag=True, help="Print lines on a terminal, too, and open no pager.")
+@click.option(
+    "--resume",
+    type=click.Choice(["manual", "at-bottom"]),
+    default="manual",
+    show_default=True,
+    help="When the pager follows again: by a key, or also at the end of what you scrolled through.",
+)
+@click.option("--debug-follow", metavar="FILE", help="Append to a file when the pager's following turns, and by what.")
 @click.pass_obj
 def command(
     paths: Paths,
@@ -79,9 +88,14 @@ def command(
     follow: bool,
     wait: bool,
     format: Format,
+    plain: bool,
+    resume: str,
+    debug_follow: str | None,
     **options: Any,
 ) -> int:
     """Show the newest records of each RUN, and then what comes, until it ends or ^C.
+
+    On a terminal that is a pager: h shows its keys, and q ends it. --plain, a pipe or TERM=dumb make it lines.
 
     RUN can be a pattern, such as 'scrape-*': it stands for the runs that are running, and for those that start later.
     Several runs are shown together, in the order that their records came in.
@@ -93,9 +107,36 @@ def command(
     for name in names:
         if not is_pattern(name):
             check_run_name(name)
+    if follow and format == "text" and not plain and _is_screen(sys.stdin, sys.stdout, os.environ):
+        _show_pager(paths, names, criteria, wait=wait, resumes=resume == "at-bottom", trace=debug_follow or "")
+        return 0
     newest = None if last == "all" else int(last)
     attach = {"wait": wait and follow, "follow": follow, "filter": criteria, **_mode(newest, follow=follow)}
     return _Attaching(paths, names, format, attach).run(newest)
+
+
+def _is_screen(stdin: IO[str], stdout: IO[str], environ: Mapping[str, str]) -> bool:
+    """Whether there is a terminal to type on, and to draw on."""
+    return stdin.isatty() and stdout.isatty() and environ.get("TERM", "dumb") not in ("", "dumb")
+
+
+def _show_pager(
+    paths: Paths, names: Sequence[str], criteria: dict[str, Any] | None, *, wait: bool, resumes: bool, trace: str
+) -> None:
+    import gc
+
+    # Nothing of what is imported is garbage; looking for some takes a tenth of the start. The pager turns it on again.
+    gc.disable()
+    # Not at the top: it takes as long as all the rest, and lines do not need it.
+    from logctl.pager.filters import filter_of_criteria
+    from logctl.pager.session import Wish, show
+
+    runs = list(dict.fromkeys(name for name in names if not is_pattern(name)))
+    patterns = [name for name in names if is_pattern(name)]
+    try:
+        show(paths, Wish(runs, patterns, filter_of_criteria(criteria or {}), wait, resumes, trace))
+    except Refused as error:
+        raise explained(connect(paths), names[0], error) from None
 
 
 def _mode(newest: int | None, *, follow: bool) -> dict[str, Any]:

@@ -1,0 +1,112 @@
+"""The pager's connection to the daemon: made again when it is lost, for as long as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+import trio
+
+from logctl.pager.events import Disconnected, Effect, Event, Reconnected
+from logctl.pager.watching import Watching
+from logd.client import AsyncClient
+from logd.errors import ConnectionLost, DaemonUnavailable, Refused
+from logd.protocol import ErrorCode, Message
+
+CLIENT: Final = "logctl attach"
+MIN_DELAY_SECONDS: Final = 0.05
+"""Before the first attempt to connect again; it doubles with each."""
+MAX_DELAY_SECONDS: Final = 2.0
+
+
+class Link:
+    """Carries effects to the daemon, and what it says to the pager.
+
+    Args:
+        client: a connection; the link closes it.
+        reconnect: makes another one.
+    """
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        reconnect: Callable[[], Awaitable[AsyncClient]],
+        watching: Watching,
+    ) -> None:
+        self._client: AsyncClient | None = client
+        self._reconnect = reconnect
+        self._watching = watching
+        self._posted = trio.Event()
+        self._post(watching.connect(client.new_id))
+
+    def ask(self, effect: Effect) -> None:
+        """Have an effect done, if there is a connection: or else the pager asks for all it needs when there is one."""
+        if self._client is not None:
+            self._post(self._watching.ask(effect))
+
+    def _post(self, messages: list[Message]) -> None:
+        if self._client is not None and messages:
+            for message in messages:
+                self._client.post(message)
+            self._posted.set()
+
+    async def run(self, on_events: Callable[[list[Event]], None]) -> None:
+        """Take what comes, and connect again, until cancelled.
+
+        Args:
+            on_events: called with what each message tells; it does not wait.
+
+        Raises:
+            LogdError: the daemon is not one to go on with, or refuses what the pager cannot do without.
+        """
+        while True:
+            if self._client is None:
+                await self._connect_again()
+                on_events([Reconnected()])
+            try:
+                await self._receive(on_events)
+            except ConnectionLost:
+                self.close()
+                on_events([Disconnected()])
+
+    async def _receive(self, on_events: Callable[[list[Event]], None]) -> None:
+        while self._client is not None:
+            events = self._watching.take(await self._client.receive())
+            self._post(self._watching.take_replies())
+            if events:
+                on_events(events)
+
+    async def send(self) -> None:
+        """Send what is asked for, until cancelled, beside `run`."""
+        while True:
+            await self._posted.wait()
+            self._posted = trio.Event()
+            await self.flush()
+
+    async def _connect_again(self) -> None:
+        delay_seconds = MIN_DELAY_SECONDS
+        while self._client is None:
+            await trio.sleep(delay_seconds)
+            delay_seconds = min(2 * delay_seconds, MAX_DELAY_SECONDS)
+            try:
+                self._client = await self._reconnect()
+            except (DaemonUnavailable, ConnectionLost):
+                continue
+            except Refused as error:
+                if error.code != ErrorCode.TOO_MANY_CONNECTIONS:
+                    raise
+                continue
+            self._post(self._watching.connect(self._client.new_id))
+
+    async def flush(self) -> None:
+        """Send what was asked for so far."""
+        if self._client is not None:
+            with suppress(ConnectionLost):  # whoever receives is told
+                await self._client.flush()
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None

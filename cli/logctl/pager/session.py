@@ -1,0 +1,134 @@
+"""The pager as `logctl attach` opens it: the connection first, so that the daemon reads while the rest is imported."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+import trio
+
+from logctl.pager.app import SIGNALS, App
+from logctl.pager.filters import Filter
+from logctl.pager.link import CLIENT, Link
+from logctl.pager.model import start
+from logctl.pager.watching import Watching
+from logd.client import AsyncClient, start_daemon
+from logd.errors import DaemonUnavailable, StoreError
+from logd.paths import Paths
+from logd.record import now_us
+
+if TYPE_CHECKING:
+    from logctl.pager.terminal import Terminal
+
+
+class Wish(NamedTuple):
+    """What the user has asked for."""
+
+    runs: Sequence[str]
+    patterns: Sequence[str] = ()
+    """Of runs that are running, or start later."""
+    filter: Filter = Filter()
+    waits: bool = True
+    """Whether to wait for runs that there are not yet, or else to raise Refused."""
+    resumes_at_bottom: bool = False
+    trace: str = ""
+    """A file for each turn of the follow flag."""
+
+
+def show(paths: Paths, wish: Wish) -> None:
+    """Show runs in the pager, on the terminal of standard input and output, until its user quits.
+
+    A signal that ends it ends the process, when the terminal is as it was.
+
+    Raises:
+        BadFilter: the filter's pattern is none.
+        Refused: there is no such run, and it is not to be waited for.
+        DaemonUnavailable, NotPermitted: there is no daemon to watch, and none could be started.
+        StoreError: the trace cannot be written.
+    """
+    with ExitStack() as stack:
+        trace = stack.enter_context(_opened(wish.trace)) if wish.trace else None
+        ended_by = trio.run(_show, paths, wish, trace)
+    if ended_by == signal.SIGINT:
+        raise KeyboardInterrupt
+    if ended_by is not None:
+        signal.signal(ended_by, signal.SIG_DFL)
+        os.kill(os.getpid(), ended_by)
+
+
+def _opened(path: str) -> IO[str]:
+    try:
+        return open(path, "a", encoding="utf-8")
+    except OSError as error:
+        raise StoreError("write", path, error) from None
+
+
+async def _show(paths: Paths, wish: Wish, trace: IO[str] | None) -> signal.Signals | None:
+    """Show the runs, and then those that are opened from there; the signal that has ended it."""
+    link = await _linked(paths, wish)
+    terminal: Terminal | None = None
+    with trio.open_signal_receiver(*SIGNALS) as signals:
+        try:
+            while True:
+                columns, rows = os.get_terminal_size(sys.stdout.fileno())
+                now = trio.current_time()
+                state, effects = start(
+                    wish.runs,
+                    rows=rows,
+                    columns=columns,
+                    now=now,
+                    epoch_us=now_us() - int(now * 1e6),
+                    filter=wish.filter,
+                    resumes_at_bottom=wish.resumes_at_bottom,
+                    colour=not os.environ.get("NO_COLOR"),
+                )
+                for effect in effects:
+                    link.ask(effect)
+                await link.flush()
+                if terminal is None:
+                    terminal = _terminal()
+                    _collect_garbage()
+                app = App(state, terminal, link, paths, trace)
+                await app.run(signals)
+                if not app.opens:
+                    return app.ended_by
+                terminal.capture_mouse(captured=False)
+                wish = wish._replace(runs=(app.opens,), patterns=(), filter=Filter())
+                link = await _linked(paths, wish)
+        finally:
+            if terminal is not None:
+                terminal.close()
+
+
+def _collect_garbage() -> None:
+    """Begin to look for garbage, where that was put off, and not among what was imported."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
+async def _linked(paths: Paths, wish: Wish) -> Link:
+    async def reconnect() -> AsyncClient:
+        return await AsyncClient.connect(paths, CLIENT)
+
+    try:
+        client = await reconnect()
+    except DaemonUnavailable:
+        start_daemon(paths)
+        client = await reconnect()
+    return Link(client, reconnect, Watching(wish.runs, wish.patterns, now_us, waits=wish.waits))
+
+
+def _terminal() -> Terminal:
+    # Not at the top: urwid is imported while the daemon reads.
+    from logctl.pager.terminal import Terminal
+    from logctl.pager.theme import Theme, colours_of, is_light_background
+
+    light = is_light_background(os.environ)
+    colours = colours_of(os.environ)
+    return Terminal(Theme(colours, light=bool(light)), asks=light is None and colours > 1)

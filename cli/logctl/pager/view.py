@@ -1,0 +1,119 @@
+"""A state as a screen: rows of segments, each with an attribute, and where the cursor is.
+
+The first column is the gutter: `▸` is the record that keys act on, `+` one that came since follow was turned off, a
+letter is the user's mark. What these say is said by no colour alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from logctl.pager.attributes import Attribute, Segment
+from logctl.pager.cells import columns_of, fitted
+from logctl.pager.screen import Line
+from logctl.pager.sheets import sheet_rows, sheet_top
+from logctl.pager.state import Prompt, State
+from logctl.pager.status import status
+from logctl.terminal_text import escape_text
+
+CURRENT: Final = Attribute("current")
+NEW: Final = Attribute("new")
+MARK: Final = Attribute("mark")
+TEXT: Final = Attribute("text")
+
+
+class View(NamedTuple):
+    rows: tuple[tuple[Segment, ...], ...]
+    """As many as the screen has, none wider than it is; the status line is the last."""
+    cursor: tuple[int, int] | None
+    """Its row and column, from 0, while something is typed."""
+
+    def text(self) -> str:
+        """The screen as plain text, a line for each row."""
+        return "".join(["".join([text for _, text in row]).rstrip() + "\n" for row in self.rows])
+
+
+def view(state: State) -> View:
+    """What the screen shows."""
+    body = _sheet(state) if state.sheet is not None else _records(state)
+    if state.rows < 2:
+        body = []
+    last, column = _last_row(state)
+    cursor = (state.rows - 1, column) if column is not None else None
+    return View((*body, last), cursor)
+
+
+def _records(state: State) -> list[tuple[Segment, ...]]:
+    marks = {(anchor.run, anchor.seq): letter for letter, anchor in state.marks.items() if letter != "'"}
+    anchor = state.screen.anchor_line
+    rows: list[tuple[Segment, ...]] = []
+    place = None
+    for line in state.screen.lines:
+        if line is None:
+            rows.append(((Attribute("empty"), "~"),) if place is not None else ())
+            continue
+        is_first = line.is_within and line.place != place
+        place = line.place if line.is_within else place
+        gutter = _gutter(state, line, anchor, marks, is_first=is_first)
+        rows.append(fitted((gutter, *line.row.segments), state.columns))
+    return rows
+
+
+def _gutter(
+    state: State, line: Line, anchor: Line | None, marks: dict[tuple[str, int], str], *, is_first: bool
+) -> Segment:
+    """The mark at the first row of a record that is on the screen."""
+    document = state.document
+    if not line.is_within or not document.is_record(line.place):
+        return TEXT, " "
+    if not is_first:
+        return TEXT, " "
+    if anchor is not None and line.place == anchor.place:
+        return CURRENT, "▸"
+    run, seq = document.entry(line.place).run, document.seq(line.place)
+    if (run, seq) in marks:
+        return MARK, marks[run, seq]
+    return (NEW, "+") if state.is_new(run, seq) else (TEXT, " ")
+
+
+def _sheet(state: State) -> list[tuple[Segment, ...]]:
+    top = sheet_top(state)
+    rows = [fitted(row, state.columns) for row in sheet_rows(state)[top : top + state.height]]
+    return rows + [()] * (state.height - len(rows))
+
+
+def _last_row(state: State) -> tuple[tuple[Segment, ...], int | None]:
+    """The status line, or what stands in its place; and the cursor's column."""
+    if state.prompt is not None:
+        return _prompt(state.prompt, state.columns)
+    note = state.shown_note
+    if note:
+        return _filled(((Attribute("note"), f" {escape_text(note, colour=False)}"),), "note", state.columns), None
+    if state.sheet is not None:
+        top, count = sheet_top(state), len(sheet_rows(state))
+        more = "" if count <= state.height else f" · {min(count, top + state.height)}/{count}"
+        said = "Help" if state.sheet.kind == "help" else f"Record {state.sheet.seq:,}"
+        return _filled(((Attribute("status"), f" {said}{more} · q closes"),), "status", state.columns), None
+    return _filled(status(state).segments, "status", state.columns), None
+
+
+def _filled(segments: tuple[Segment, ...], role: str, columns: int) -> tuple[Segment, ...]:
+    """A row up to the screen's right edge."""
+    row = fitted(segments, columns)
+    used = sum(columns_of(text) for _, text in row)
+    return (*row, (Attribute(role), " " * (columns - used)))
+
+
+_ASKS = {"m": "mark: a letter", "'": "go to mark: a letter, or '", "-": "option: S wraps or chops, i ignores case"}
+
+
+def _prompt(prompt: Prompt, columns: int) -> tuple[tuple[Segment, ...], int]:
+    kind = _ASKS.get(prompt.kind, prompt.kind)
+    before = escape_text(prompt.text[: prompt.cursor], colour=False)
+    behind = escape_text(prompt.text[prompt.cursor :], colour=False)
+    room = max(1, columns - columns_of(kind) - 1)
+    while columns_of(before) > room:
+        # What is left of the cursor is cut off at its beginning, so that one sees what one types.
+        before = before[max(1, len(before) - room) :]
+    row = ((Attribute("prompt"), kind), (Attribute("prompt.text"), before + behind))
+    return _filled(row, "prompt.text", columns), min(columns - 1, columns_of(kind + before))
