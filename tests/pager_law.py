@@ -445,8 +445,13 @@ def nearest(held: Document, run: str, seq: int, found: Any) -> Any:
     return type(found)(number, at)
 
 
-def soak(steps: int, *, on_progress: Callable[[int], None] = lambda steps: None, examples: int = 50) -> int:
-    """Run the machine until so many steps were checked, and return how many were. A broken law is an AssertionError."""
+def soak(
+    steps: int, *, on_progress: Callable[[int], None] = lambda steps: None, examples: int = 50, random: bool = True
+) -> int:
+    """Run the machine until so many steps were checked, and return how many were. A broken law is an AssertionError.
+
+    Without `random` they are the same steps each time, where `examples` are enough for all of them.
+    """
     PagerMachine.steps = 0
     while PagerMachine.steps < steps:
         run_state_machine_as_test(
@@ -456,7 +461,7 @@ def soak(steps: int, *, on_progress: Callable[[int], None] = lambda steps: None,
                 stateful_step_count=60,
                 deadline=None,
                 database=None,
-                derandomize=False,
+                derandomize=not random,
                 suppress_health_check=list(HealthCheck),
                 phases=PHASES,
             ),
