@@ -135,7 +135,8 @@ class Seek:
             next_seq = behind.from_seq if behind.backward else behind.bound_seq
             pieces = [piece for side in both for piece in side.pieces]
             document = document.with_pieces(run, first_seq or before.first_seq, next_seq or behind.head + 1, pieces)
-            document = document.with_extent(run, before.first_seq, behind.head)
+            # Whichever side was read last knows more: meanwhile the run may have been cleared.
+            document = document.with_extent(run, max(side.first_seq for side in both), max(side.head for side in both))
         return document
 
 

@@ -18,6 +18,7 @@ from logctl.pager.events import (
     Truncated,
 )
 from logctl.pager.state import NOTE_SECONDS
+from logctl.pager.tiling import Blank, Kind
 from logctl.pager.trimming import MAX_HELD_BYTES, MAX_HELD_RECORDS
 
 
@@ -90,6 +91,23 @@ def test_a_pattern_that_is_none_leaves_the_filter_as_it_was() -> None:
     assert pager.status == " missing ): (" and not pager.state.document.filter
     pager.wait(3)
     assert "[x] Follow" in pager.status
+
+
+def test_a_run_that_is_cleared_while_it_is_filtered_has_what_is_gone_for_gone() -> None:
+    """Though the side that was read before says of less."""
+    pager = attached(50)
+    pager.press("b")
+    pager.settle()
+    pager.press("&", *"line", "enter")
+    assert len(pager.asked) == 2, "one for each side"
+    pager.answer()
+    run = pager.daemon.runs["job"]
+    run.first_seq = run.head + 1
+    pager.tell(Cleared("job"))
+    while pager.asked:
+        pager.answer()
+    assert pager.state.document.filter
+    assert [span.kind for span in pager.state.document.reel("job").spans if isinstance(span, Blank)] == [Kind.GONE]
 
 
 def test_a_filter_that_matches_little_is_shown_before_all_is_read() -> None:
