@@ -104,10 +104,6 @@ class Subscription:
         self._waiting = trio.CancelScope()
 
     @property
-    def source(self) -> Source:
-        return self._source
-
-    @property
     def lag_records(self) -> int:
         """How many stored records are not sent yet, or not looked at."""
         return max(0, self._source.head + 1 - self.next_seq)

@@ -242,10 +242,6 @@ class Catalog(Database):
         found = self._execute("SELECT key, value, updated_us FROM items WHERE run = ? ORDER BY key", run)
         return dict(map(item_row, found))
 
-    @transaction
-    def clear_items(self, run: str) -> None:
-        self._execute("DELETE FROM items WHERE run = ?", run)
-
     # Parts of transactions
 
     def _begin_use(self, run: str) -> None:

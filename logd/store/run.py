@@ -30,8 +30,8 @@ from logd.store.rotation import rotation_due
 from logd.store.segment import (
     Mark,
     SegmentWriter,
+    is_plain,
     remove,
-    segment_name,
     size_bytes,
     store_errors,
 )
@@ -384,7 +384,7 @@ class RunStore:
             return [
                 segment
                 for segment in self.extent.segments[:-1]
-                if segment not in unsynced and self._is_there(segment_name(segment))
+                if segment not in unsynced and is_plain(self._folder_fd, segment)
             ]
 
     def compress(self, segment: int, wait: Callable[[], None]) -> bool:
@@ -443,13 +443,6 @@ class RunStore:
 
     def _add_segments(self, segments: Sequence[int]) -> None:
         self.extent = self.extent._replace(segments=tuple(sorted({*self.extent.segments, *segments})))
-
-    def _is_there(self, name: str) -> bool:
-        try:
-            os.stat(name, dir_fd=self._folder_fd, follow_symlinks=False)
-        except OSError:
-            return False
-        return True
 
     # Letting go
 

@@ -67,6 +67,15 @@ def size_bytes(folder_fd: int, first_seq: int) -> int:
     return total_bytes
 
 
+def is_plain(folder_fd: int, first_seq: int) -> bool:
+    """Whether a segment's text is there as plain text."""
+    try:
+        os.stat(segment_name(first_seq), dir_fd=folder_fd, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
 def remove(folder_fd: int, first_seq: int) -> None:
     """Remove a segment, its index last. StoreError where that fails."""
     for name in _names(first_seq):

@@ -297,7 +297,7 @@ class TestBoard:
         assert catalog.items("a") == expected
         assert list(catalog.items("a")) == ["a", "b", "c"]
         assert catalog.items("build") == {}
-        catalog.clear_items("a")
+        catalog.set_items("a", dict.fromkeys("abc"), 3)
         assert catalog.items("a") == {}
 
     def test_loses_a_key_that_is_set_to_none(self, catalog: Catalog) -> None:
@@ -544,11 +544,6 @@ class CatalogMachine(RuleBasedStateMachine):
             self.catalog.set_items(run, values, at_us)
             self.items[run] = after
 
-    @rule(run=runs)
-    def clear_items(self, run: str) -> None:
-        self.catalog.clear_items(run)
-        self.items.pop(run, None)
-
     @invariant()
     def agrees(self) -> None:
         rows = [self.rows[run] for run in sorted(self.rows)]
@@ -606,7 +601,6 @@ def use_all(path: Path) -> None:
             catalog.set_items(run, {"k3": 1, "k4": None, "new": 2}, TIME_US)
             end(catalog, run)
             catalog.set_limits(run, 1, 2.0)
-            catalog.clear_items(run)
         catalog.remove_run("a")
         catalog.sync()
         assert [row.name for row in catalog.page("", 99)] == NAMES
@@ -694,7 +688,7 @@ class TestKill:
                 lambda: again.set_items("a", items, TIME_US),
                 lambda: end(again, "a"),
                 lambda: again.set_limits("build", 1, 2.0),
-                lambda: again.clear_items("a"),
+                lambda: again.set_items("a", dict.fromkeys(items), TIME_US),
             ]
             for number, call in enumerate(calls):
                 call()
