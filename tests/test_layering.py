@@ -28,6 +28,7 @@ ALLOWED = {
     "logd.record": {"logd.errors"},
     "logd.console": {"logd.errors", "logd.paths", "logd.version"},
     "logd.accel": {"logd.errors"},
+    "logd.progress": set[str](),
     "logd.protocol": {"logd.errors", "logd.record"},
     # The stages, which do not know each other.
     "logd.ingest": {"logd.accel", "logd.record"},
@@ -41,6 +42,7 @@ ALLOWED = {
         "logd.fanout",
         "logd.ingest",
         "logd.paths",
+        "logd.progress",
         "logd.protocol",
         "logd.record",
         "logd.store",

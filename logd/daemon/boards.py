@@ -9,6 +9,7 @@ from typing import Any
 import trio
 
 from logd.daemon.hub import Hub
+from logd.daemon.items import merged
 from logd.daemon.refusal import RequestRefused
 from logd.daemon.run import LiveRun
 from logd.errors import LogdError
@@ -44,10 +45,12 @@ class Boards:
             return run.board
 
     async def report(self, run: LiveRun, items: Mapping[str, Any], *, reset: bool) -> None:
-        """Set values; None removes a key. RequestRefused where the board would have too many."""
+        """Merge fields into items; None removes one. All of it is taken, or nothing: RequestRefused says why."""
         board = await self.of(run)
-        values = {key: None for key, _ in board.items()} if reset else {}
-        values.update(items)
+        values: dict[str, Any] = {key: None for key, _ in board.items()} if reset else {}
+        now = now_us()
+        for key, given in items.items():
+            values[key] = None if given is None else merged(key, None if reset else board.get(key), given, now)
         count = len(board) + sum((value is not None) - (key in board) for key, value in values.items())
         if count > MAX_ITEMS_OF_RUN:
             raise RequestRefused(

@@ -51,7 +51,10 @@ class Table:
         return len(self._entries) - self._removed
 
     def __contains__(self, key: str) -> bool:
-        return self._entries.get(key, (0, None))[1] is not None
+        return self.get(key) is not None
+
+    def get(self, key: str) -> Value | None:
+        return self._entries.get(key, (0, None))[1]
 
     def items(self) -> Iterator[tuple[str, Value]]:
         return ((key, value) for key, (_, value) in self._entries.items() if value is not None)

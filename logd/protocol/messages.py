@@ -304,7 +304,10 @@ class Watch(Message):
 
 @_message("report", id=ID, run=RUN, items=is_items, reset=is_flag)
 class Report(Message):
-    """Set what a run's board has for some keys; None removes one, and `reset` first of all those that there are."""
+    """Merge fields into items of a run's board. A field or an item that is None is removed.
+
+    A number `advance` is added to the item's `done`. With `reset`, all items that there are are removed first.
+    """
 
     id: int
     run: str
