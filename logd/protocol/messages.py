@@ -29,6 +29,7 @@ from logd.protocol.checks import (
     integer,
     is_filter,
     is_flag,
+    is_item,
     is_items,
     is_lines,
     is_pieces,
@@ -477,17 +478,19 @@ class Head(Message):
     head: int
 
 
-@_message("items", sub=ID, items=is_items, whole=is_flag, more=is_flag)
+@_message("items", sub=ID, items=is_items, whole=is_flag, more=is_flag, run=optional(is_item))
 class Items(Message):
     """What has changed of a table: values by key, None for one that is removed.
 
     With `whole` these are all, and what was sent before is to be dropped. With `more` what belongs to it follows.
+    `run` is of a board, and says how its run is, where that has changed.
     """
 
     sub: int
     items: dict[str, Any]
     whole: bool = False
     more: bool = False
+    run: dict[str, Any] | None = None
 
 
 @_message(

@@ -229,6 +229,8 @@ def at_limits(kind: str) -> tuple[list[Any], list[Any]]:
             return [{}, {"x": 0.5, "y": True}, full], [{**full, "x": 1}, {"x": "1"}, {"x": None}, []]
         case "map":
             return [{}, {"x": []}], [[], {1: 1}]
+        case "item":
+            return [{}, {"x": "text", "y": None, "z": 0.5}], [[], {"x": []}, {1: 1}]
         case "filter":
             return [{}, {"pattern": "x", "invert": True}], [[], {"x": 1}, {1: 1}]
         case "list of pieces":
