@@ -83,7 +83,8 @@ OTHERS = {
     "re2": {"logctl.pager.highlight", "logd.fanout.pattern"},
     "trio": {
         *("logd.client.async_client", "logd.daemon", "logd.fanout", "logd.main"),
-        *("logctl.pager.app", "logctl.pager.errands", "logctl.pager.link", "logctl.pager.session"),
+        *("logctl.pager.app", "logctl.pager.errands", "logctl.pager.link", "logctl.pager.loop"),
+        *("logctl.board.app", "logctl.pager.session"),
     },
     "urwid": {"logctl.pager.terminal", "logctl.pager.theme"},
     "wcwidth": {"logctl.pager.cells"},
