@@ -93,7 +93,8 @@ def gauges(items: Mapping[str, Item]) -> list[str]:
 
 def amounts_of(overall: Overall) -> str:
     """How much is done of all: "412/882 items"."""
-    return _amounts(round(overall.done, 2), overall.total, overall.unit) if overall.counts else ""
+    total = overall.total if overall.total is None else round(overall.total, 2)
+    return _amounts(round(overall.done, 2), total, overall.unit) if overall.counts else ""
 
 
 def times_of(overall: Overall) -> Iterable[str]:

@@ -27,7 +27,8 @@ BINDINGS: Final = (
     Binding("repaint", ("ctrl l", "ctrl r"), "paint it again"),
     Binding("suspend", ("ctrl z",), "stop; `fg` goes on"),
     Binding("help", ("h", "H", "?", "f1"), "this"),
-    Binding("quit", ("q", "Q", "Z", "ctrl c"), "quit"),
+    Binding("quit", ("q", "Q", "Z"), "quit"),
+    Binding("interrupt", ("ctrl c",), "quit, with status 130"),
 )
 
 ACTIONS: Final = {key: binding.action for binding in BINDINGS for key in binding.keys}
