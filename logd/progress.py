@@ -24,6 +24,10 @@ from typing import Any, Final, NamedTuple
 STATES: Final = ("pending", "running", "done", "failed")
 """What a job says of an item; `stopped` is what is said of one that was running when its run ended."""
 STOPPED: Final = "stopped"
+RANKED: Final = ("running", "failed", STOPPED, "pending", "done")
+"""All states, in the order in which people want to hear of them."""
+ITEMS: Final = "items"
+"""The unit in which items count that have none in common."""
 RATE_SECONDS: Final = 30.0
 """In so long what was measured wears off to 1/e; and so long nothing need move for the rate to hold."""
 LEAST_KEPT: Final = 0.8
@@ -69,14 +73,17 @@ class Overall(NamedTuple):
 
     share: float | None
     done: float
+    """How much, or how many items are at their end."""
     total: float | None
     unit: str
-    """What `done` and `total` are of: the items' unit, or "items"."""
+    """What `done` and `total` are of: the items' unit, or ITEMS."""
     per_second: float | None
     eta_seconds: float | None
     elapsed_seconds: float | None
     counts: dict[str, int]
     """How many items are in each state, of those in which some are; gauges are not counted."""
+    is_on: bool
+    """Whether anything is still to come."""
 
 
 def is_gauge(item: Item) -> bool:
@@ -153,7 +160,7 @@ def overall(items: Iterable[Item], now_us: int, run_ended_us: int | None = None)
     """
     counted = [(item, state_of(item, run_ended_us)) for item in items if not is_gauge(item)]
     of_states = Counter(state for _, state in counted)
-    counts = {state: of_states[state] for state in (*STATES, STOPPED) if of_states[state]}
+    counts = {state: of_states[state] for state in RANKED if of_states[state]}
     shared = [(item, state) for item, state in counted if item.get("total") or "state" in item]
     if shared:
         weights, unit = _weights([item for item, _ in shared])
@@ -161,25 +168,33 @@ def overall(items: Iterable[Item], now_us: int, run_ended_us: int | None = None)
             _part(item, weight * _finished_share(item, state))
             for weight, (item, state) in zip(weights, shared, strict=True)
         ]
-        total: float | None = math.fsum(weights)
+        whole = math.fsum(weights)
+        share: float | None = min(1.0, math.fsum(part.amount for part in parts) / whole)
     else:
-        unit, total = _unit_of(item for item, _ in counted), None
+        unit, share, whole = _unit_of(item for item, _ in counted), None, 0.0
         parts = [_part(item, float(item.get("done", 0))) for item, _ in counted]
-    done = math.fsum(part.amount for part in parts)
-    share = min(1.0, done / total) if total else None
+    if unit == ITEMS:
+        done, total = float(of_states["done"] + of_states["failed"]), float(len(counted))
+    else:
+        done, total = math.fsum(item.get("done", 0) for item, _ in counted), whole
+    is_on = "running" in counts or ("pending" in counts and run_ended_us is None)
     begun_us = min((item["started_us"] for item, _ in counted if "started_us" in item), default=None)
+    known = Overall(share, done, total if shared else None, unit, None, None, None, counts, is_on)
     if begun_us is None:
-        return Overall(share, done, total, unit, None, None, None, counts)
-    if "running" in counts or ("pending" in counts and run_ended_us is None):
-        rate = _overall_rate([part for part in parts if part.amount > 0], begun_us, now_us)
-        eta_seconds = (total - done) / rate if total and rate else None
-        return Overall(share, done, total, unit, rate, eta_seconds, max(0, now_us - begun_us) / 1e6, counts)
-    over_us = max(item.get("ended_us", item.get("updated_us", 0)) for item, _ in counted)
-    if STOPPED in counts and run_ended_us is not None:
-        over_us = max(over_us, run_ended_us)
-    elapsed_seconds = max(0, over_us - begun_us) / 1e6
-    mean = done / elapsed_seconds if done and elapsed_seconds else None
-    return Overall(share, done, total, unit, mean, None, elapsed_seconds, counts)
+        return known
+    if not is_on:
+        over_us = max(item.get("ended_us", item.get("updated_us", 0)) for item, _ in counted)
+        if STOPPED in counts and run_ended_us is not None:
+            over_us = max(over_us, run_ended_us)
+        elapsed_seconds = max(0, over_us - begun_us) / 1e6
+        mean = done / elapsed_seconds if done and elapsed_seconds else None
+        return known._replace(per_second=mean, elapsed_seconds=elapsed_seconds)
+    rate = _overall_rate([part for part in parts if part.amount > 0], begun_us, now_us)
+    eta_seconds = None
+    if share is not None and rate:
+        lasting = (figures(item, now_us).eta_seconds or 0.0 for item, state in shared if state == "running")
+        eta_seconds = max((1 - share) * whole / rate, max(lasting, default=0.0))
+    return known._replace(per_second=rate, eta_seconds=eta_seconds, elapsed_seconds=max(0, now_us - begun_us) / 1e6)
 
 
 def _part(item: Item, amount: float) -> _Part:
@@ -197,7 +212,7 @@ def _weights(shared: list[Item]) -> tuple[list[float], str]:
     """By how much each item counts, and in which unit."""
     with_total = [item for item in shared if item.get("total")]
     if not with_total or len({item.get("unit") for item in with_total}) > 1:
-        return [1.0] * len(shared), "items"
+        return [1.0] * len(shared), ITEMS
     mean = math.fsum(item["total"] for item in with_total) / len(with_total)
     return [float(item.get("total") or mean) for item in shared], _unit_of(with_total)
 
