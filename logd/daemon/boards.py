@@ -24,10 +24,10 @@ SAVE_SECONDS = 1.0
 """How long after a change it is written at the latest. A daemon that is killed in that time loses the change."""
 
 
-def how_is(run: LiveRun) -> dict[str, Any]:
+def how_is(run: LiveRun, silent_seconds: float) -> dict[str, Any]:
     """What who watches a run's board is told of the run itself."""
     return {
-        "state": "running" if run.running else "awaited" if run.awaited else "ended",
+        "state": run.state(silent_seconds),
         "exit_status": run.exit_status,
         "ended_us": None if run.may_go_on else run.ended_us,
     }

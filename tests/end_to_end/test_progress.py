@@ -199,7 +199,7 @@ def test_a_whole_session_on_a_terminal(daemon: Bed) -> None:
             daemon.run("logd", "stop")
             screen.wait(lambda: "reconnecting" in screen.last)
             daemon.run("logd", "start")
-            screen.wait(lambda: "reconnecting" not in screen.last and "awaited" in screen.lines[0])
+            screen.wait(lambda: "reconnecting" not in screen.last and "running" in screen.lines[0])
             screen.type("q")
             assert os.waitstatus_to_exitcode(screen.wait_ended()) == 0
             assert screen.is_restored
