@@ -60,7 +60,8 @@ class PtyScreen:
         if self.status is None:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
 
     @property
     def lines(self) -> list[str]:
@@ -77,6 +78,20 @@ class PtyScreen:
     def resize(self, rows: int, columns: int) -> None:
         self.screen.resize(rows, columns)
         termios.tcsetwinsize(self._fd, (rows, columns))
+
+    def hang_up(self) -> int:
+        """Close the terminal, as an emulator does whose window is closed; the status that the command ended with."""
+        os.close(self._fd)
+        self._fd = -1
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.status is None:
+            assert time.monotonic() < deadline, "it does not end"
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = status
+            else:
+                time.sleep(0.01)
+        return self.status
 
     def wait(self, holds: Callable[[], object]) -> None:
         """Return when the screen shows what is waited for; fail the test where it does not come to that."""

@@ -147,6 +147,45 @@ def test_a_signal_ends_it_and_the_terminal_is_as_it_was(shared_daemon: Bed, numb
         assert pager.is_restored
 
 
+def test_a_terminal_that_is_closed_ends_it(shared_daemon: Bed) -> None:
+    with job(shared_daemon, "hung-up") as emitter, attached(shared_daemon, "hung-up") as pager:
+        emitter.say(numbered(1, 100))
+        pager.wait(lambda: 100 in shown_seqs(pager))
+        assert os.waitstatus_to_exitcode(pager.hang_up()) == -signal.SIGHUP
+
+
+def test_it_follows_again_at_the_bottom_where_that_is_asked_for(shared_daemon: Bed) -> None:
+    with (
+        job(shared_daemon, "bottom") as emitter,
+        attached(shared_daemon, "bottom", "--resume", "at-bottom") as pager,
+    ):
+        emitter.say(numbered(1, 100))
+        pager.wait(lambda: 100 in shown_seqs(pager))
+        pager.type("kk")
+        pager.wait(lambda: "[ ] Follow" in pager.last and 98 in shown_seqs(pager)[-1:])
+        pager.type("j")
+        pager.wait(lambda: 99 in shown_seqs(pager)[-1:])
+        emitter.say(numbered(101, 101))
+        pager.wait(lambda: "↓ 1 new" in pager.last)
+        assert shown_seqs(pager)[-1] == 99
+        pager.type("jjj")  # a divider is above what is new
+        pager.wait(lambda: "[x] Follow" in pager.last)
+        emitter.say(numbered(102, 102))
+        pager.wait(lambda: 102 in shown_seqs(pager)[-1:])
+
+
+def test_a_pattern_waits_for_runs_and_a_removed_one_is_said_to_be(shared_daemon: Bed) -> None:
+    with attached(shared_daemon, "pattern-*") as pager:
+        pager.wait(lambda: "waiting for pattern-* to start" in pager.last)
+        shared_daemon.emit("pattern-1", numbered(1, 3))
+        pager.wait(lambda: shown_seqs(pager) == [1, 2, 3] and "pattern-1 ended" in pager.last)
+        shared_daemon.run("logctl", "rm", "-y", "pattern-1")
+        pager.wait(lambda: "pattern-1 removed  [ ] Follow" in pager.last)
+        assert shown_seqs(pager) == []
+        shared_daemon.emit("pattern-1", numbered(7, 8))
+        pager.wait(lambda: shown_seqs(pager) == [7, 8])
+
+
 def test_ctrl_c_is_a_key_and_sigint_ends_it(shared_daemon: Bed) -> None:
     with job(shared_daemon, "interrupted") as emitter, attached(shared_daemon, "interrupted") as pager:
         emitter.say(numbered(1, 100))

@@ -26,7 +26,7 @@ from logctl.pager.events import (
 )
 from logctl.pager.goals import seek
 from logctl.pager.seeking import Seek
-from logctl.pager.state import Phase, Progress, Source
+from logctl.pager.state import Phase, Progress, Source, State
 from logctl.pager.tiling import Kind
 from logctl.pager.turns import NOWHERE, Turn
 
@@ -64,13 +64,22 @@ def _arrived(turn: Turn, event: Arrived) -> None:
     turn.show(document.with_extent(name, 1, max(event.head, event.next_seq - 1)))
     turn.change_run(
         name,
-        heard_at=state.now if pieces or event.skipped else run.heard_at,
+        heard_at=_heard_at(state, event),
         next_seq=event.next_seq,
         skipped=run.skipped + event.skipped,
         lag_seconds=event.lag_seconds,
         origin_us=run.origin_us or (pieces[0].time_us if pieces else 0),
         phase=Phase.RUNNING if run.phase is Phase.WAITING else run.phase,
     )
+
+
+def _heard_at(state: State, event: Arrived) -> float:
+    """When the run's newest record came: of those that were there at first, by their time."""
+    run = state.runs[event.run]
+    if not run.next_seq and event.pieces:
+        age_seconds = (state.epoch_us - event.pieces[-1].time_us) / 1e6 + state.now
+        return state.now - max(0.0, age_seconds)
+    return state.now if event.skipped or event.next_seq > run.next_seq else run.heard_at
 
 
 def _counted(turn: Turn, event: Counted) -> None:
@@ -87,7 +96,10 @@ def _run_waiting(turn: Turn, event: RunWaiting) -> None:
 def _run_started(turn: Turn, event: RunStarted) -> None:
     name = event.run
     run = turn.state.runs[name]
-    turn.change_run(name, phase=Phase.RUNNING, heard_at=turn.state.now)
+    turn.change_run(name, phase=Phase.RUNNING)
+    if run.phase is Phase.UNKNOWN:
+        return
+    turn.change_run(name, heard_at=turn.state.now)
     if run.phase is not Phase.ENDED:
         return
     reel = turn.state.document.reel(name)

@@ -17,7 +17,7 @@ from logctl.pager.seeking import Reading, Search, Seek
 NOTE_SECONDS: Final = 2.5
 REST_SECONDS: Final = 0.3
 """Since the user's last action, before being at the end turns follow on, where that is asked for."""
-SILENT_SECONDS: Final = 10.0
+SILENT_SECONDS: Final = 20.0
 """Without a record, before a running run is said to be silent."""
 LAG_SECONDS: Final = 1.0
 GUTTER_COLUMNS: Final = 1
@@ -124,6 +124,8 @@ class State:
     document: Document
     runs: Mapping[str, Run]
     """The same runs as the document's."""
+    patterns: tuple[str, ...] = ()
+    """Of runs that are to start, beside these."""
     rows: int = 24
     columns: int = 80
     now: float = 0.0

@@ -92,11 +92,17 @@ def _parts(state: State) -> Iterator[Part]:
 def _runs(state: State) -> str:
     """Which runs are shown, and how they are."""
     runs = state.runs
+    if not runs:
+        return f"waiting for {' or '.join(state.patterns)} to start"
     if len(runs) == 1:
         ((name, run),) = runs.items()
+        if run.phase is Phase.WAITING:
+            return f"waiting for {name} to start"
         return f"{name} {_said_of(run, state.now)}".rstrip()
     phases = [run.phase for run in runs.values()]
     said = f"{len(runs)} runs, {phases.count(Phase.RUNNING)} running"
+    if waiting := phases.count(Phase.WAITING):
+        said += f", waiting for {waiting}"
     if state.document.hidden:
         said += f", {len(state.document.hidden)} hidden"
     stalled = next((name for name, run in runs.items() if run.stalled), "")
@@ -111,8 +117,6 @@ def _said_of(run: Run, now: float) -> str:
     silent = now - run.heard_at
     if run.phase is Phase.RUNNING and silent >= SILENT_SECONDS:
         return f"silent for {human_age(silent)}"
-    if run.phase is Phase.WAITING:
-        return "is awaited"
     return str(run.phase.value)
 
 

@@ -68,8 +68,8 @@ class Bench:
     def event(self, run: str, kind: str, **options: Any) -> list[Event]:
         return self.take(protocol.Event(self.subs[run], kind, **options))
 
-    def runs(self, state: str, begun_us: int, run: str = "job", begun_seq: int = 1) -> list[Event]:
-        item = {"state": state, "begun_us": begun_us, "begun_seq": begun_seq}
+    def runs(self, state: str, begun_us: int, run: str = "job") -> list[Event]:
+        item = {"state": state, "begun_us": begun_us}
         return self.take(Items(self.topic, {run: item}))
 
 
@@ -137,6 +137,39 @@ def test_a_run_that_ends_and_starts_again_is_attached_to_again() -> None:
     assert (again.from_seq, again.generation) == (10, 1)
 
 
+def test_a_run_runs_from_when_it_began_whatever_becomes_of_the_daemon() -> None:
+    bench = Bench("job")
+    bench.runs("running", NOW_US - 60_000_000)
+    bench.connect()
+    bench.subscribe(1)
+    bench.runs("awaited", 0)
+    bench.runs("running", NOW_US + 1)  # its session is back, at another daemon
+    assert bench.event("job", "ended", seq=9) == [RunEnded("job", 9, None, 60.0)]
+    assert bench.runs("running", NOW_US + 1) == []
+    assert bench.runs("running", NOW_US + 2) == [RunStarted("job")]
+    bench.now_us += 5_000_002
+    bench.subs = {each.run: each.id for each in bench.watching.take_replies() if isinstance(each, Attach)}
+    assert bench.event("job", "ended", seq=9) == [RunEnded("job", 9, None, 5.0)]
+
+
+def test_a_run_that_is_removed_when_it_has_ended_is_noticed_by_its_board_or_by_reading() -> None:
+    bench = Bench("job", "other")
+    boards = {each.run: each.id for each in bench.asked if isinstance(each, Watch)}
+    for name in bench.subs:
+        bench.event(name, "ended", seq=9)
+    assert bench.take(protocol.Event(boards["job"], "removed")) == [Removed("job")]
+    assert bench.take(protocol.Event(boards["job"], "removed")) == []
+    (read,) = bench.watching.ask(ReadPage(7, "other"))
+    assert isinstance(read, Read)
+    assert bench.take(Error("no_such_run", "no", read.id)) == [Removed("other"), PageRead(7, (), 1, 0, None)]
+    # One of that name is another run, which counts from 1.
+    assert bench.runs("running", NOW_US + 1) == [Truncated("job", 0), RunStarted("job")]
+    attach, board = bench.watching.take_replies()
+    assert isinstance(attach, Attach)
+    assert (attach.run, attach.from_seq) == ("job", 1)
+    assert isinstance(board, Watch)
+
+
 def test_what_came_before_the_end_while_it_was_paused_comes_when_it_goes_on() -> None:
     bench = Bench("job")
     bench.reply("job", 1)
@@ -166,11 +199,21 @@ def test_a_pattern_takes_in_runs_that_run_and_those_that_start() -> None:
     assert bench.runs("ended", 0, "scrape-0") == []
     assert bench.runs("running", NOW_US - 5, "build") == []
     assert bench.runs("running", NOW_US - 5, "scrape-1") == [RunStarted("scrape-1")]
-    assert bench.runs("ended", NOW_US + 5, "scrape-2", begun_seq=7) == [RunStarted("scrape-2")]
+    assert bench.runs("ended", NOW_US + 5, "scrape-2") == [RunStarted("scrape-2")]
     starts = [
-        (each.run, each.last, each.from_seq) for each in bench.watching.take_replies() if isinstance(each, Attach)
+        (each.run, each.last, each.from_time_us) for each in bench.watching.take_replies() if isinstance(each, Attach)
     ]
-    assert starts == [("scrape-1", WINDOW_RECORDS, None), ("scrape-2", None, 7)]
+    assert starts == [("scrape-1", WINDOW_RECORDS, None), ("scrape-2", None, NOW_US)]
+
+
+def test_the_board_of_a_run_that_a_pattern_takes_in_is_watched_and_its_duration_known() -> None:
+    bench = Bench(patterns=("scrape-*",))
+    bench.runs("running", NOW_US - 5_000_000, "scrape-1")
+    attach, board = bench.watching.take_replies()
+    assert isinstance(board, Watch)
+    bench.subs = {"scrape-1": attach.id}  # type: ignore[attr-defined]
+    assert bench.event("scrape-1", "ended", seq=3) == [RunEnded("scrape-1", 3, None, 5.0)]
+    assert bench.take(protocol.Event(board.id, "removed")) == [Removed("scrape-1")]
 
 
 def test_pages_answer_the_requests_that_are_waited_for() -> None:
