@@ -154,6 +154,26 @@ def test_a_terminal_that_is_closed_ends_it(shared_daemon: Bed) -> None:
         assert os.waitstatus_to_exitcode(pager.hang_up()) == -signal.SIGHUP
 
 
+def test_a_terminal_that_takes_nothing_holds_up_neither_the_daemon_nor_the_end(shared_daemon: Bed) -> None:
+    with job(shared_daemon, "stuck") as emitter, attached(shared_daemon, "stuck", rows=100, columns=300) as pager:
+
+        def flood(until: int) -> None:
+            """Have far more painted than a terminal's buffer takes, and read none of it."""
+            for last in range(until - 900, until + 1, 100):
+                emitter.say(b"".join(b"number %d of many %s\n" % (n, b"x" * 300) for n in range(last - 99, last + 1)))
+                shared_daemon.run("logctl", "runs")
+
+        emitter.say(numbered(1, 100))
+        pager.wait(lambda: 100 in shown_seqs(pager))
+        flood(1000)
+        pager.wait(lambda: 1000 in shown_seqs(pager))
+        flood(2000)
+        os.kill(pager.pid, signal.SIGTERM)
+        assert os.waitstatus_to_exitcode(pager.wait_ended(reads=False)) == -signal.SIGTERM
+        assert b"\x18" in pager.written  # it did not take all
+        assert pager.is_restored
+
+
 def test_it_follows_again_at_the_bottom_where_that_is_asked_for(shared_daemon: Bed) -> None:
     with (
         job(shared_daemon, "bottom") as emitter,
