@@ -443,7 +443,7 @@ KEYS: dict[str, dict[str, Key]] = {
     "ack": {"session": _ID, "batch": _ID, "written_seq": _ID, "synced_seq": _ID},
     "batch": {"sub": _ID, "pieces": _PIECES, "next_seq": _ID, "head": _ID, "rows": _ROWS, "skipped": _ID},
     "head": {"sub": _ID, "first_seq": _ID, "head": _ID},
-    "items": {"sub": _ID, "items": _ITEMS, "whole": _FLAG, "more": _FLAG},
+    "items": {"sub": _ID, "items": _ITEMS, "whole": _FLAG, "more": _FLAG, "run": Key(st.none() | _ITEM, _WRONG_ITEMS)},
     "event": {
         "sub": _ID,
         "kind": _one_of(

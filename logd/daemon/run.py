@@ -52,6 +52,8 @@ class LiveRun:
         """Sessions that are about to be there: the run has begun, though nobody writes it yet."""
         self.begun_us = 0
         """When somebody last began to write it, since it is in use."""
+        self.ended_us: int | None = None
+        """When its last session ended, as far as somebody has asked for that; it may have begun again since."""
         self.exit_status: int | None = None
         self.stalled = ""
         """Why nothing can be stored at present."""

@@ -203,6 +203,7 @@ class Server:
             # It is interrupted: the next daemon is to await it.
             end = partial(catalog.interrupt_session, run.name, session.key, records=session.records)
         await self._note_in_catalog(run, end)
+        run.ended_us = now_us()
         del run.sessions[session.key]
         run.awaited.discard(session.key)
         run.exit_status = exit_status

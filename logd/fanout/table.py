@@ -51,7 +51,10 @@ class Table:
         return len(self._entries) - self._removed
 
     def __contains__(self, key: str) -> bool:
-        return self._entries.get(key, (0, None))[1] is not None
+        return self.get(key) is not None
+
+    def get(self, key: str) -> Value | None:
+        return self._entries.get(key, (0, None))[1]
 
     def items(self) -> Iterator[tuple[str, Value]]:
         return ((key, value) for key, (_, value) in self._entries.items() if value is not None)
@@ -100,6 +103,7 @@ class TableSubscription:
         sub: the subscription's id.
         refresh: called before the table is looked at, where it is made from something else.
         wanted: which keys are sent.
+        of_run: how the run is whose board it is; it is sent when it has changed.
     """
 
     def __init__(
@@ -110,16 +114,28 @@ class TableSubscription:
         *,
         refresh: Callable[[], None] = lambda: None,
         wanted: Callable[[str], bool] = lambda key: True,
+        of_run: Callable[[], dict[str, Any] | None] = lambda: None,
     ) -> None:
         self.throttler = throttler
         self._sub = sub
         self._table = table
         self._refresh = refresh
         self._wanted = wanted
+        self._of_run = of_run
+        self._hurried = trio.Event()
+        self._hurried_at = -math.inf
+
+    def hurry(self) -> None:
+        """Send what there is at once, though its interval is not over; but no oftener than once in an interval."""
+        now = trio.current_time()
+        if now >= self._hurried_at + self.throttler.interval(now):
+            self._hurried_at = now
+            self._hurried.set()
 
     async def run(self, send: Callable[[Message], Awaitable[None]]) -> None:
         """Send until cancelled."""
         version, whole_due = 0, -math.inf
+        run: dict[str, Any] | None = None
         while True:
             started = trio.current_time()
             self._refresh()
@@ -129,20 +145,28 @@ class TableSubscription:
             if is_whole:
                 items = {key: value for key, value in items.items() if value is not None}
                 whole_due = started + WHOLE_SECONDS
-            version = changes.version
-            if items or is_whole:
-                await self._send(send, items, whole=is_whole)
+            version, run_before, run = changes.version, run, self._of_run()
+            if items or is_whole or run != run_before:
+                await self._send(send, items, whole=is_whole, run=run if is_whole or run != run_before else None)
                 self.throttler.flushed(started, trio.current_time())
             # The first interval is short at the least: a table that is refreshed is not to be refreshed all the time.
-            await trio.sleep_until(max(self.throttler.due(trio.current_time()), started + LEAST_SECONDS))
+            with trio.move_on_at(max(self.throttler.due(trio.current_time()), started + LEAST_SECONDS)):
+                await self._hurried.wait()
+                self._hurried = trio.Event()
 
     async def _send(
-        self, send: Callable[[Message], Awaitable[None]], items: dict[str, Value | None], *, whole: bool
+        self,
+        send: Callable[[Message], Awaitable[None]],
+        items: dict[str, Value | None],
+        *,
+        whole: bool,
+        run: dict[str, Any] | None,
     ) -> None:
         rest = iter(items.items())
         for start in range(0, max(len(items), 1), MAX_ITEMS_IN_FRAME):
             part = dict(islice(rest, MAX_ITEMS_IN_FRAME))
-            await send(Items(self._sub, items=part, whole=whole and not start, more=start + len(part) < len(items)))
+            more = start + len(part) < len(items)
+            await send(Items(self._sub, part, whole=whole and not start, more=more, run=None if start else run))
 
 
 LEAST_SECONDS = 0.05

@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import asdict
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
+from logd.daemon.boards import how_is
 from logd.daemon.handlers.attach import check_subscriptions
 from logd.daemon.refusal import RequestRefused
 from logd.errors import ConfigError, LogdError
@@ -49,10 +51,14 @@ async def _send_board(peer: Peer, request: Watch) -> None:
         throttler = server.paces.throttler("board", request.interval_ms / 1000)
         try:
             await peer.send(Reply(request.id, {}))
+            subscription = TableSubscription(request.id, board, throttler, of_run=partial(how_is, run))
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(TableSubscription(request.id, board, throttler).run, peer.send)
+                nursery.start_soon(subscription.run, peer.send)
                 while not run.removed:
+                    went_on = run.may_go_on
                     await run.wait_turned()
+                    if went_on and not run.may_go_on:
+                        subscription.hurry()  # what it was at the end is to be seen at the end
                 await peer.cancel(nursery.cancel_scope)
             await peer.send(Event(request.id, "removed"))
         finally:
