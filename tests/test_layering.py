@@ -26,6 +26,7 @@ ALLOWED = {
     "logd.config": {"logd.errors"},
     "logd.paths": {"logd.errors"},
     "logd.record": {"logd.errors"},
+    "logd.states": set[str](),
     "logd.console": {"logd.errors", "logd.paths", "logd.version"},
     "logd.accel": {"logd.errors"},
     "logd.progress": set[str](),
@@ -45,10 +46,11 @@ ALLOWED = {
         "logd.progress",
         "logd.protocol",
         "logd.record",
+        "logd.states",
         "logd.store",
         "logd.version",
     },
-    "logd.client": {"logd.errors", "logd.paths", "logd.protocol", "logd.record", "logd.version"},
+    "logd.client": {"logd.errors", "logd.paths", "logd.protocol", "logd.record", "logd.states", "logd.version"},
     "logd.main": {
         "logd.accel",
         "logd.client",
@@ -68,6 +70,7 @@ ALLOWED = {
         "logd.paths",
         "logd.protocol",
         "logd.record",
+        "logd.states",
     },
 }
 """What of ours each package may import, beside itself."""
