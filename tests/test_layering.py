@@ -68,6 +68,7 @@ ALLOWED = {
         "logd.console",
         "logd.errors",
         "logd.paths",
+        "logd.progress",
         "logd.protocol",
         "logd.record",
         "logd.states",

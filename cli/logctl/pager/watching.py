@@ -17,6 +17,7 @@ from typing import Any, Final
 from logctl.pager.boards import told_of
 from logctl.pager.events import (
     Arrived,
+    Board,
     CancelRead,
     Cleared,
     Counted,
@@ -60,6 +61,8 @@ class _Watched:
     """What `attach` begins with, and where it would go on."""
     sub: int | None = None
     board: int | None = None
+    told: str = ""
+    """What was told of its board."""
     is_running: bool = False
     """Whether the pager was told so."""
     is_over: bool = False
@@ -279,7 +282,7 @@ class Watching:
         seconds = max(0, ran_us) / 1e6 if watched.is_running and watched.ran_from_us else None
         self._end(watched, message.seq)
         if not was_told:
-            yield RunEnded(watched.name, message.seq, message.exit_status, seconds)
+            yield RunEnded(watched.name, message.seq, message.exit_status, seconds, message.lost)
 
     def _removed(self, watched: _Watched) -> Iterator[Event]:
         if not watched.was_removed:
@@ -307,8 +310,9 @@ class Watching:
             if message.whole:
                 board.clear()
             board.update(message.items)
-            if not message.more and (told := told_of(watched.name, board)) is not None:
-                yield told
+            if not message.more and (told := told_of(board, self._clock_us())) != watched.told:
+                watched.told = told
+                yield Board(watched.name, told)
 
     def _take_run(self, name: str, value: dict[str, Any]) -> Iterator[Event]:
         running, begun_us = value["state"] in GOES_ON, value["begun_us"]

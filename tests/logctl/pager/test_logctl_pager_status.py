@@ -49,11 +49,8 @@ def running(count: int = 100) -> Pager:
         (lambda pager: pager.tell(RunWaiting("job")), " waiting for job to start  [x] Follow  100/100 100%"),
         (lambda pager: pager.tell(Stalled("job", "full")), " job cannot be stored: full  [x] Follow  100/100 100%"),
         (lambda pager: pager.tell(Disconnected()), " job running  [x] Follow  reconnecting…  100/100 100%"),
-        (lambda pager: pager.tell(Board("job", 45, 100, "pages")), " job running  [x] Follow  100/100 100%  pages 45%"),
-        (
-            lambda pager: pager.tell(Board("job", 4500, 0, "pages")),
-            " job running  [x] Follow  100/100 100%  pages 4,500",
-        ),
+        (lambda pager: pager.tell(Board("job", "pages 45%")), " job running  [x] Follow  100/100 100%  pages 45%"),
+        (lambda pager: pager.tell(RunEnded("job", 100, lost=True)), " job lost  [ ] Follow  100/100 100%"),
         (lambda pager: pager.press("1", "2"), " job running  [x] Follow  100/100 100%  :12"),
         (
             lambda pager: (pager.press("ctrl c"), pager.tell(Counted("job", 1, 12_445))),

@@ -113,6 +113,7 @@ def test_what_befalls_a_run() -> None:
     assert bench.event("job", "cleared", seq=10, generation=2) == [Cleared("job")]
     assert bench.event("job", "truncated", seq=8) == [Truncated("job", 7)]
     assert bench.event("job", "removed") == [Removed("job")]
+    assert Bench("job").event("job", "ended", seq=9, lost=True) == [RunEnded("job", 9, lost=True)]
 
 
 def test_a_reply_before_the_cursor_says_that_records_are_gone_once() -> None:
@@ -248,10 +249,13 @@ def test_a_first_filter_that_is_none_is_an_error_and_a_board_that_there_is_not_i
         bench.take(Error("bad_filter", "no", bench.subs["job"]))
 
 
-def test_a_board_tells_by_the_item_that_tells_most() -> None:
+def test_a_board_tells_how_far_all_of_it_is() -> None:
     bench = Bench("job")
     (board,) = [each for each in bench.asked if isinstance(each, Watch)]
-    items: dict[str, Any] = {"a": {"done": 3}, "pages": {"done": 4, "total": 9}, "z": {"text": "x"}}
-    assert bench.take(Items(board.id, items, whole=True)) == [Board("job", 4, 9, "pages")]
-    assert bench.take(Items(board.id, {"pages": None})) == [Board("job", 3, 0, "a")]
-    assert bench.take(Items(board.id, {"a": None})) == []
+    items: dict[str, Any] = {"a": {"done": 4499, "unit": "lines"}, "queue": {"gauge": 7}}
+    assert bench.take(Items(board.id, items, whole=True)) == [Board("job", "4,499 lines")]
+    items = {"p": {"done": 4, "total": 9, "unit": "pages"}, "q": {"done": 11, "total": 11, "unit": "pages"}}
+    assert bench.take(Items(board.id, items)) == [Board("job", "pages 75%")]
+    assert bench.take(Items(board.id, {"queue": {"gauge": 8}})) == []
+    assert bench.take(Items(board.id, {"p": {"done": 9, "total": 9}, "q": None})) == [Board("job", "done 100%")]
+    assert bench.take(Items(board.id, {}, whole=True)) == [Board("job")]
