@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -284,6 +285,19 @@ def test_a_filter_that_is_none_is_said_on_the_restored_terminal(shared_daemon: B
         assert os.waitstatus_to_exitcode(pager.wait_ended()) == 2
         assert pager.is_restored
         assert b"'(' is not a pattern" in pager.written
+
+
+def test_an_error_of_its_own_is_a_sentence_on_the_restored_terminal(shared_daemon: Bed, tmp_path: Path) -> None:
+    shared_daemon.emit("mistaken", b"a word\n")
+    fails = "import logctl.pager.app as app, logctl.main; app.view = lambda state: 1 / 0; logctl.main.main()"
+    argv = [sys.executable, "-c", fails, "attach", "mistaken"]
+    with PtyScreen(argv, {**shared_daemon.environ, "TMPDIR": str(tmp_path)}) as pager:
+        assert os.waitstatus_to_exitcode(pager.wait_ended()) == 70
+        assert pager.is_restored
+        assert b"ended by ZeroDivisionError: division by zero" in pager.written
+        assert b"Traceback" not in pager.written
+    (path,) = tmp_path.iterdir()
+    assert "ZeroDivisionError" in path.read_text()
 
 
 def test_a_run_that_is_not_to_be_waited_for(shared_daemon: Bed) -> None:
