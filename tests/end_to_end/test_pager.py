@@ -230,6 +230,34 @@ def test_the_mouse_clicks_when_it_is_captured(shared_daemon: Bed) -> None:
         pager.wait(lambda: "[x] Follow" in pager.last)
 
 
+def test_the_list_of_runs_is_live(daemon: Bed) -> None:
+    def listed(name: str) -> list[str]:
+        return next((line.replace("▸", " ").split() for line in pager.lines if f" {name} " in line), [])
+
+    daemon.emit("first", numbered(1, 3))
+    with attached(daemon, "first") as pager:
+        pager.wait(lambda: 3 in shown_seqs(pager))
+        pager.type("T")
+        pager.wait(lambda: listed("first")[:3] == ["first", "ended", "3"])
+        with job(daemon, "second") as emitter:
+            pager.wait(lambda: listed("second")[:2] == ["second", "running"])
+            emitter.say(numbered(1, 5))
+            pager.wait(lambda: listed("second")[2:3] == ["5"])
+            pager.wait(lambda: listed("second")[4:5] == ["B"])  # its size is read later
+            daemon.kill()
+            pager.wait(lambda: "reconnecting…" in pager.last)
+            daemon.run("logd", "start")
+            emitter.say(numbered(6, 9))
+            pager.wait(lambda: "reconnecting…" not in pager.last and listed("second")[2:3] == ["9"])
+            daemon.run("logctl", "rm", "-y", "first")
+            emitter.end()
+        pager.wait(lambda: listed("second")[:2] == ["second", "ended"])
+        pager.wait(lambda: not listed("first") and "1 run " in pager.last)
+        assert listed("second") and any(line.startswith("▸ second") for line in pager.lines)
+        pager.type("\r")
+        pager.wait(lambda: shown_seqs(pager) == [*range(1, 10)] and "second ended" in pager.last)
+
+
 def test_a_record_is_copied_and_shown_in_an_editor(shared_daemon: Bed) -> None:
     shared_daemon.emit("edited", b"a word\n")
     editor = "sh -c 'cat $0; echo edited; read answer'"
