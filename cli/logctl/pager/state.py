@@ -120,6 +120,8 @@ class Found(NamedTuple):
     filter: Filter
     said: str
     backward: bool
+    text: str = ""
+    """The pattern as it was typed."""
 
 
 Goal: TypeAlias = Seek | Search
