@@ -83,6 +83,11 @@ class Backlog:
         return bool(self._unsent)
 
     @property
+    def unsent_number(self) -> int | None:
+        """The number of the frame that `next_unsent` has."""
+        return self._unsent[0].number if self._unsent else None
+
+    @property
     def unspooled_bytes(self) -> int:
         """How much of the input is in memory only."""
         return sum(frame.input_bytes for frame in self.in_memory() if frame.number > self._spool_end)

@@ -16,12 +16,13 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logd.client.backlog import Backlog
 from logd.client.blocking import Client
+from logd.client.board import Item, PendingBoard
 from logd.client.delivery import SESSION, Delivery, encode
 from logd.client.lines import LineCutter
 from logd.errors import StoreError
@@ -56,8 +57,8 @@ class Left:
 class Emitter:
     """One session with a run, over connections that come and go.
 
-    Nothing blocks but `wait` and `finish`: `feed` and `emit` take in, `pump` moves on, `end` says that this was all,
-    and `close` leaves.
+    Nothing blocks but `wait` and `finish`: `feed`, `emit` and `report` take in, `pump` moves on, `end` says that this
+    was all, and `close` leaves.
 
     Args:
         connect: makes a client that has not waited for anything.
@@ -107,7 +108,8 @@ class Emitter:
         self._lines = LineCutter(clock)
         self._spools = spool_folder is not None
         self._backlog = Backlog(_spool_opener(spool_folder, f"{run}.{session}", opening) if spool_folder else None)
-        self._delivery = Delivery(connect, opening, self._backlog, clock)
+        self._board = PendingBoard(run)
+        self._delivery = Delivery(connect, opening, self._backlog, self._board, say=say, clock=clock)
         self._dropped = _new_dropped() if drop else None
         self._spill_at = -math.inf
         """When spooling may be tried again, where it has failed."""
@@ -163,6 +165,23 @@ class Emitter:
             batch = records[start : start + MAX_RECORDS_IN_FRAME]
             self._take(sum(len(record[2]) for record in batch), records=batch)
         self._spill()
+
+    def report(self, items: Mapping[str, Item | None], *, reset: bool = False) -> None:
+        """Take in values for the run's board: the last ones by key are kept until they can be sent, in memory only.
+
+        Args:
+            items: by key, fields to be merged into the item, of which one that is None is removed; None for an item
+                that is to be removed. `advance` is added to the `done` that this emitter reported of the item last.
+            reset: remove all items first, whoever reported them.
+
+        Raises:
+            ValueError: an item is none that a board can have, or has an `advance` and no `done` that was reported;
+                nothing is taken in then.
+        """
+        left_out = self._board.left_out
+        self._board.report(items, reset=reset)
+        if self._board.left_out and not left_out:
+            self._say("the board has as many items as it can have; others are left out")
 
     def pump(self) -> None:
         """Connect, send, take in what has come, and spool, as far as it goes without waiting."""
