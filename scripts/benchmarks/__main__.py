@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import fanout
 import frames
+import handler
 import history
 import ingest
 import lag
@@ -25,6 +26,7 @@ BENCHMARKS = {
     "fanout": fanout.measure,
     "latency": latency.measure,
     "pager": pager.measure,
+    "handler": handler.measure,
 }
 
 
@@ -44,7 +46,8 @@ def main(names: tuple[str, ...], lines: int, rounds: int, folder: Path | None) -
     lag: how far a viewer on a terminal is behind a flood, beside those that are installed, of the same lines in a file.
     fanout: what subscribers cost a flood: views, paused ones, one that is stopped, and streams that check what they
     get. latency: how old records are when a view is sent them, and how often it is, at three paces. pager: from the
-    command to its first screen, from a key to the repaint in a flood, and its memory.
+    command to its first screen, from a key to the repaint in a flood, and its memory. handler: what a record costs a
+    Python program through LogHandler, and a flood of eight threads, counted.
     """
     with tempfile.TemporaryDirectory(prefix="logd-bench.", dir=folder) as work:
         for name in names or BENCHMARKS:
