@@ -36,6 +36,7 @@ from logd.protocol.checks import (
     MAX_PAGE_RECORDS,
     MAX_PATTERN_CHARACTERS,
     MAX_REPLY_DEPTH,
+    MAX_SESSIONS_LISTED,
     MAX_SETTINGS,
     MAX_SHARED_FIELDS_BYTES,
     MAX_WINDOW_RECORDS,
@@ -366,7 +367,7 @@ _WINDOW = _integer(1, MAX_WINDOW_RECORDS)
 _INTERVAL_MS = _integer(0, 3_600_000)
 
 KEYS: dict[str, dict[str, Key]] = {
-    "hello": {"versions": _VERSIONS, "client": _LABEL},
+    "hello": {"versions": _VERSIONS, "client": _LABEL, "terminal": _text(64)},
     "open": {
         "id": _ID,
         "run": _RUN,
@@ -410,7 +411,7 @@ KEYS: dict[str, dict[str, Key]] = {
     "detach": {"sub": _ID},
     "watch": {
         "id": _ID,
-        "topic": _one_of("runs", "presence", "board"),
+        "topic": _one_of("runs", "presence", "board", "totals"),
         "run": _text(MAX_PATTERN_CHARACTERS),
         "interval_ms": _INTERVAL_MS,
     },
@@ -428,6 +429,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "filter": _optional(_FILTER),
     },
     "runs": {"id": _ID, "after": _RUN, "limit": _integer(1, 1000)},
+    "sessions": {"id": _ID, "run": _RUN, "limit": _integer(1, MAX_SESSIONS_LISTED)},
     "verify": {"id": _ID, "run": _RUN, "repair": _FLAG},
     "clear": {"id": _ID, "run": _RUN},
     "remove": {"id": _ID, "run": _RUN},
@@ -443,7 +445,7 @@ KEYS: dict[str, dict[str, Key]] = {
     "ack": {"session": _ID, "batch": _ID, "written_seq": _ID, "synced_seq": _ID},
     "batch": {"sub": _ID, "pieces": _PIECES, "next_seq": _ID, "head": _ID, "rows": _ROWS, "skipped": _ID},
     "head": {"sub": _ID, "first_seq": _ID, "head": _ID},
-    "items": {"sub": _ID, "items": _ITEMS, "whole": _FLAG, "more": _FLAG},
+    "items": {"sub": _ID, "items": _ITEMS, "whole": _FLAG, "more": _FLAG, "run": Key(st.none() | _ITEM, _WRONG_ITEMS)},
     "event": {
         "sub": _ID,
         "kind": _one_of(
@@ -454,6 +456,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "count": _ID,
         "generation": _ID,
         "reason": _text(256),
+        "lost": _FLAG,
     },
     "page": {
         "id": _ID,
@@ -482,6 +485,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "throttle": {"id": 14, "settings": {"view_max_interval_seconds": 0.2}},
     "read": {"id": 6, "run": "build"},
     "runs": {"id": 3},
+    "sessions": {"id": 14, "run": "build"},
     "verify": {"id": 7, "run": "build"},
     "clear": {"id": 8, "run": "build"},
     "remove": {"id": 9, "run": "build"},

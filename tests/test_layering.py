@@ -26,8 +26,10 @@ ALLOWED = {
     "logd.config": {"logd.errors"},
     "logd.paths": {"logd.errors"},
     "logd.record": {"logd.errors"},
+    "logd.states": set[str](),
     "logd.console": {"logd.errors", "logd.paths", "logd.version"},
     "logd.accel": {"logd.errors"},
+    "logd.progress": set[str](),
     "logd.protocol": {"logd.errors", "logd.record"},
     # The stages, which do not know each other.
     "logd.ingest": {"logd.accel", "logd.record"},
@@ -41,12 +43,14 @@ ALLOWED = {
         "logd.fanout",
         "logd.ingest",
         "logd.paths",
+        "logd.progress",
         "logd.protocol",
         "logd.record",
+        "logd.states",
         "logd.store",
         "logd.version",
     },
-    "logd.client": {"logd.errors", "logd.paths", "logd.protocol", "logd.record", "logd.version"},
+    "logd.client": {"logd.errors", "logd.paths", "logd.protocol", "logd.record", "logd.states", "logd.version"},
     "logd.main": {
         "logd.accel",
         "logd.client",
@@ -64,8 +68,10 @@ ALLOWED = {
         "logd.console",
         "logd.errors",
         "logd.paths",
+        "logd.progress",
         "logd.protocol",
         "logd.record",
+        "logd.states",
     },
 }
 """What of ours each package may import, beside itself."""
@@ -81,7 +87,8 @@ OTHERS = {
     "re2": {"logctl.pager.highlight", "logd.fanout.pattern"},
     "trio": {
         *("logd.client.async_client", "logd.daemon", "logd.fanout", "logd.main"),
-        *("logctl.pager.app", "logctl.pager.errands", "logctl.pager.link", "logctl.pager.session"),
+        *("logctl.pager.app", "logctl.pager.errands", "logctl.pager.link", "logctl.pager.loop"),
+        *("logctl.board.app", "logctl.board.session", "logctl.pager.session"),
     },
     "urwid": {"logctl.pager.terminal", "logctl.pager.theme"},
     "wcwidth": {"logctl.pager.cells"},

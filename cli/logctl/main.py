@@ -9,7 +9,10 @@ import click
 
 from logd import console
 
-COMMANDS = ("attach", "clear", "emit", "export", "import", "logs", "rm", "runs", "status", "throttle", "verify")
+COMMANDS = (
+    *("attach", "clear", "emit", "export", "import", "logs", "progress", "rm", "runs", "status", "throttle", "verify"),
+    "who",
+)
 
 
 class _Commands(click.Group):

@@ -19,6 +19,7 @@ from logd.protocol.checks import (
     MAX_ID,
     MAX_PAGE_RECORDS,
     MAX_PATTERN_CHARACTERS,
+    MAX_SESSIONS_LISTED,
     MAX_WINDOW_RECORDS,
     RUN,
     SEQ,
@@ -29,6 +30,7 @@ from logd.protocol.checks import (
     integer,
     is_filter,
     is_flag,
+    is_item,
     is_items,
     is_lines,
     is_pieces,
@@ -136,12 +138,16 @@ def _message(name: str, **checks: Check) -> Callable[[_Class], _Class]:
 # From client to daemon
 
 
-@_message("hello", versions=is_versions, client=text(MAX_LABEL_BYTES))
+@_message("hello", versions=is_versions, client=text(MAX_LABEL_BYTES), terminal=text(64))
 class Hello(Message):
-    """The first message of a connection: the protocol versions that the client speaks."""
+    """The first message of a connection: the protocol versions that the client speaks.
+
+    `terminal` names the one that its user is at, for where the daemon cannot tell.
+    """
 
     versions: list[int]
     client: str = ""
+    terminal: str = ""
 
 
 @_message(
@@ -285,14 +291,15 @@ class Detach(Message):
 @_message(
     "watch",
     id=ID,
-    topic=one_of("runs", "presence", "board"),
+    topic=one_of("runs", "presence", "board", "totals"),
     run=text(MAX_PATTERN_CHARACTERS),
     interval_ms=integer(0, 3_600_000),
 )
 class Watch(Message):
     """Subscribe to a table of last values, sent as `items`: whole at first and now and then, else what has changed.
 
-    `runs` has the runs in use, by name, `presence` who emits and who watches, and `board` what was reported of one run.
+    `runs` has the runs in use, by name, `presence` who emits and who watches, `board` what was reported of one run, and
+    `totals` how much the daemon does.
     `run` is a run's name; of the first two topics it can be a pattern such as `scrape-*`, and "" is all runs.
     """
 
@@ -304,7 +311,10 @@ class Watch(Message):
 
 @_message("report", id=ID, run=RUN, items=is_items, reset=is_flag)
 class Report(Message):
-    """Set what a run's board has for some keys; None removes one, and `reset` first of all those that there are."""
+    """Merge fields into items of a run's board. A field or an item that is None is removed.
+
+    A number `advance` is added to the item's `done`. With `reset`, all items that there are are removed first.
+    """
 
     id: int
     run: str
@@ -402,6 +412,15 @@ class Runs(Message):
     limit: int = 1000
 
 
+@_message("sessions", id=ID, run=RUN, limit=integer(1, MAX_SESSIONS_LISTED))
+class Sessions(Message):
+    """Ask who emits into a run and who did: a run's newest sessions."""
+
+    id: int
+    run: str
+    limit: int = MAX_SESSIONS_LISTED
+
+
 @_message("stats", id=ID)
 class Stats(Message):
     """Ask how the daemon does."""
@@ -474,17 +493,19 @@ class Head(Message):
     head: int
 
 
-@_message("items", sub=ID, items=is_items, whole=is_flag, more=is_flag)
+@_message("items", sub=ID, items=is_items, whole=is_flag, more=is_flag, run=optional(is_item))
 class Items(Message):
     """What has changed of a table: values by key, None for one that is removed.
 
     With `whole` these are all, and what was sent before is to be dropped. With `more` what belongs to it follows.
+    `run` is of a board, and says how its run is, where that has changed.
     """
 
     sub: int
     items: dict[str, Any]
     whole: bool = False
     more: bool = False
+    run: dict[str, Any] | None = None
 
 
 @_message(
@@ -496,6 +517,7 @@ class Items(Message):
     count=integer(0, MAX_ID),
     generation=SEQ,
     reason=text(256),
+    lost=is_flag,
 )
 class Event(Message):
     """What befell a subscription.
@@ -505,7 +527,7 @@ class Event(Message):
     `seq` now, is of that `generation`, and `count` records were not sent yet. It is `truncated`: a crash of the system
     took the records from `seq` on that were there when the cursor was told, and others have these seqs. The run cannot
     be stored at present (`stalled`, with the `reason`), or can again (`resumed`). The run has `ended` after record
-    `seq`, or was `removed`, and with it the subscription is over.
+    `seq`, or is `lost`, or was `removed`, and with it the subscription is over.
     """
 
     sub: int
@@ -515,6 +537,7 @@ class Event(Message):
     count: int = 0
     generation: int = 0
     reason: str = ""
+    lost: bool = False
 
 
 @_message(

@@ -34,11 +34,13 @@ from logd.daemon.access import Credentials
 from logd.daemon.handlers import attach, manage, tables
 from logd.daemon.handlers.attach import MAX_SUBSCRIPTIONS_OF_PEER, Watcher
 from logd.daemon.handlers.emit import MAX_SESSIONS_OF_PEER, MAX_STREAMS_OF_SESSION
-from logd.daemon.handlers.inspect import MAX_LISTED, MAX_LISTED_CHARACTERS, runs, stats
+from logd.daemon.handlers.inspect import MAX_LISTED, MAX_LISTED_CHARACTERS, runs, sessions, stats
+from logd.daemon.items import MAX_BYTES_OF_ITEM, MAX_FIELDS_OF_ITEM
 from logd.daemon.peer import Peer
 from logd.daemon.server import Server
 from logd.fanout import READ_BYTES, Subscription, subscription, table
 from logd.paths import Paths
+from logd.progress import STATES
 from logd.protocol import (
     MAX_FRAME_BYTES,
     MAX_ITEMS_IN_FRAME,
@@ -58,6 +60,7 @@ from logd.protocol import (
     Report,
     Role,
     Runs,
+    Sessions,
     State,
     Stats,
     Throttle,
@@ -82,6 +85,7 @@ from logd.protocol.checks import (
 )
 from logd.protocol.codec import MAX_DEPTH
 from logd.record import ANY_LEVEL, MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
+from logd.states import ENDED, GOES_ON, LOST
 from logd.store import MAX_ITEMS_OF_RUN
 from logd.store.report import Problem
 from logd.store.report import Report as StoreReport
@@ -108,6 +112,8 @@ BOUNDS = {
     "bytes in an item's key": MAX_KEY_BYTES,
     "names in an item": MAX_ITEM_NAMES,
     "bytes in an item": MAX_ITEM_BYTES,
+    "names in an item of a board": MAX_FIELDS_OF_ITEM,
+    "bytes in an item of a board": MAX_BYTES_OF_ITEM,
     "items of a run's board": MAX_ITEMS_OF_RUN,
     "settings in a throttle": MAX_SETTINGS,
     "records in a page": MAX_PAGE_RECORDS,
@@ -225,6 +231,8 @@ def at_limits(kind: str) -> tuple[list[Any], list[Any]]:
             return [{}, {"x": 0.5, "y": True}, full], [{**full, "x": 1}, {"x": "1"}, {"x": None}, []]
         case "map":
             return [{}, {"x": []}], [[], {1: 1}]
+        case "item":
+            return [{}, {"x": "text", "y": None, "z": 0.5}], [[], {"x": []}, {1: 1}]
         case "filter":
             return [{}, {"pattern": "x", "invert": True}], [[], {"x": 1}, {1: 1}]
         case "list of pieces":
@@ -332,7 +340,8 @@ def test_the_page_names_no_code_that_does_not_exist() -> None:
     """`Cm` marks codes, and other words of the protocol; what of them looks like a code is one."""
     values = {word for keys in LISTED.values() for kind, _ in keys.values() for word in re.findall(r"\w+", kind)}
     named = set(re.findall(r"(?:^\.| )Cm (\S+)", SOURCE, flags=re.M))
-    assert named - values - {"running", "awaited", "unreadable", "stdout", "stderr", *MODES} <= set(ErrorCode)
+    words = {*GOES_ON, ENDED, LOST, "unreadable", "stdout", "stderr", *MODES, *STATES}
+    assert named - values - words <= set(ErrorCode)
 
 
 def test_the_page_names_the_version() -> None:
@@ -359,8 +368,10 @@ async def test_the_page_lists_the_names_in_every_item_of_a_topic(tmp_path: Path)
         presence = asker.server.topics
         presence.refresh_runs()
         presence.refresh_presence()
+        presence.refresh_totals()
         runs_items, present = dict(presence.runs.items()), dict(presence.presence.items())
     assert listed_names("runs") == list(runs_items["build"])
+    assert listed_names("totals") == list(dict(presence.totals.items())[topics.TOTALS_KEY])
     assert listed_names("emitter") == list(present["build/emitter/7/1"])
     assert listed_names("viewer") == list(present["build/viewer/7/2"])
     assert present["build/emitter/7/1"]["command"] == "x" * topics.MAX_SAID_BYTES
@@ -465,6 +476,7 @@ class Asker:
 
     credentials = Credentials(pid=1, uid=2)
     client = "test"
+    terminal = "pts/3"
     number = 7
     check_id_is_free = Peer.check_id_is_free
 
@@ -524,9 +536,15 @@ async def asking(folder: Path) -> AsyncIterator[Asker]:
 async def test_the_page_lists_the_keys_of_what_runs_and_stats_are_answered(tmp_path: Path) -> None:
     async with asking(tmp_path) as asker:
         runs_value = await asker.ask(runs, Runs(3))
+        sessions_value = await asker.ask(sessions, Sessions(5, "build"))
         stats_value = await asker.ask(stats, Stats(4))
     listed = listed_values()
     assert set(marked(listed["runs"])) == {*runs_value, *runs_value["runs"][0], "after"}
+    (session,) = sessions_value["sessions"]
+    assert set(marked(listed["sessions"])) == {*sessions_value, *session}
+    assert sessions_value["run"] == runs_value["runs"][0]
+    assert session["command"] == "x" * MAX_LISTED_CHARACTERS
+    assert f"the first {MAX_LISTED_CHARACTERS} characters" in listed["sessions"]
     assert set(marked(listed["stats"])) == set(stats_value)
     for name in ("sessions", "subscriptions", "operations"):
         assert listed_table(name) == list(stats_value[name][0])

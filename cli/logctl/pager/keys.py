@@ -110,6 +110,7 @@ _SHOWN = {
     "enter": "Enter",
     "home": "Home",
     "end": "End",
+    "esc": "Esc",
     "f1": "F1",
     "f2": "F2",
 }
