@@ -129,8 +129,8 @@ class Job:
             done, total: how much is done, and of how much, where that is known.
             advance: add so much to `done` instead, which was given before.
             unit: of what, such as "pages".
-            state: "pending", "running", "done" or "failed". It is "running" where `done` is given and it was not, and
-                "done" when `done` is `total`.
+            state: "pending", "running", "done" or "failed". Where `done` is given and this is not, it follows from
+                `done` and `total`.
             status: a line of text: what it does, or why it failed.
             fields: what else the item is to have: text, numbers, booleans; None removes.
         """
@@ -138,7 +138,7 @@ class Job:
         given = {"done": done, "total": total, "advance": advance, "unit": unit, "state": state, "status": status}
         item |= {name: value for name, value in given.items() if value is not None}
         if state is None and done is not None:
-            item["state"] = "done" if total is not None and done >= total else "running"
+            item["state"] = None
         if status is not None:
             item["status"] = str(status)[:MAX_STATUS_CHARACTERS]
         self._report({key: item})

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import board
 import click
 import fanout
 import frames
@@ -27,6 +28,7 @@ BENCHMARKS = {
     "latency": latency.measure,
     "pager": pager.measure,
     "handler": handler.measure,
+    "board": board.measure,
 }
 
 
@@ -47,7 +49,8 @@ def main(names: tuple[str, ...], lines: int, rounds: int, folder: Path | None) -
     fanout: what subscribers cost a flood: views, paused ones, one that is stopped, and streams that check what they
     get. latency: how old records are when a view is sent them, and how often it is, at three paces. pager: from the
     command to its first screen, from a key to the repaint in a flood, and its memory. handler: what a record costs a
-    Python program through LogHandler, and a flood of eight threads, counted.
+    Python program through LogHandler, and a flood of eight threads, counted. board: how far the board is behind a scan
+    of 882 audio files, and how often a viewer is sent to; for this, ffmpeg is needed.
     """
     with tempfile.TemporaryDirectory(prefix="logd-bench.", dir=folder) as work:
         for name in names or BENCHMARKS:
