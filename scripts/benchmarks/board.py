@@ -1,122 +1,136 @@
-"""How far `logctl progress` on a terminal is behind a job of 882 items and 20 workers, and what its viewer is sent.
-
-Each item is reported twice, when it is begun and when it is done. How many are done by the screen is read from what is
-written to it, so that all between the job and the terminal counts.
-"""
+"""How far a board is behind its job, and how often those who look are sent to: a scan of small audio files."""
 
 from __future__ import annotations
 
-import heapq
-import os
-import random
-import re
+import sys
 import threading
 import time
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import NamedTuple
 
-from harness import daemon, show
-from terminal import READ_BYTES, Terminal
+from harness import daemon, percentile, print_peak_memory, show
 
+from logd import Run
 from logd.client import Client
 from logd.config import FanoutConfig
+from logd.errors import ConnectionLost
 from logd.paths import Paths
-from logd.protocol import Close, Items, Open, Reply, Report, Watch
+from logd.protocol import Items, Watch
 
-ITEMS, WORKERS = 882, 20
-ITEM_SECONDS: Final = 0.4
-RUN: Final = "scan"
-SLACK_SECONDS: Final = 0.2
-LIMIT_SECONDS: Final = 120.0
-_DONE = re.compile(rb"(\d+) done")
-_SESSION = 999
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from media_scan.job import Scan
+from media_scan.make import can_make, make_audio
+from media_scan.probe import Probe, find_ffprobe
+
+FILES = 882
+SLACK_SECONDS = 0.2
+"""What a change's way may take beside the board's interval."""
+RUN = "board"
+ORDER = ("pending", "running", "done", "failed")
+
+
+class Change(NamedTuple):
+    at: float
+    key: str
+    state: str
+
+
+class Watcher(threading.Thread):
+    """A subscriber to the board: what it was sent, and when."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.changes: list[Change] = []
+        self.flushes: list[float] = []
+        self.messages = 0
+        self._client = Client(Paths.resolve(), "bench")
+        self._client.send(Watch(self._client.new_id(), "board", RUN))
+
+    def run(self) -> None:
+        more = False
+        try:
+            while True:
+                message = self._client.receive()
+                if not isinstance(message, Items):
+                    continue
+                now = time.monotonic()
+                self.messages += 1
+                if not more:
+                    self.flushes.append(now)
+                more = message.more
+                for key, item in message.items.items():
+                    if item is not None and "state" in item:
+                        self.changes.append(Change(now, key, item["state"]))
+        except ConnectionLost:
+            return
 
 
 def measure(work: Path, *, lines: int, rounds: int) -> None:
-    with daemon(work):
-        rows = [_round() for _ in range(rounds)]
-    show(
-        f"board: a job of {ITEMS} items, {2 * ITEMS:,} reports, on a terminal",
-        ("", "job s", "worst behind s", "end shown after s", "messages to a viewer"),
-        [(f"round {number}", *row) for number, row in enumerate(rows, start=1)],
-    )
-    print(f"bound: {FanoutConfig.board_interval_seconds + SLACK_SECONDS:g} s behind", flush=True)
+    folder = work / "media"
+    if not can_make():
+        print("board: ffmpeg is not installed")
+        return
+    make_audio(folder, FILES)
+    interval = FanoutConfig().board_interval_seconds
+    with daemon(work) as pid:
+        said: list[Change] = []
+        with Run(RUN) as run:
+            run.log("begins")
+            run.flush()
+            watcher = Watcher()
+            watcher.start()
+            started = time.monotonic()
+
+            def note(key: str, state: str) -> None:
+                said.append(Change(time.monotonic(), key, state))
+
+            Scan(run, folder, Probe(find_ffprobe()), on_change=note).run()
+            ended = time.monotonic()
+            final = {change.key: change.state for change in said}
+            while {change.key: change.state for change in list(watcher.changes)} != final:
+                assert time.monotonic() < ended + 30, "the board does not show the final state"
+                time.sleep(0.005)
+        lags = _lags(said, watcher.changes)
+        # The first has what there was when it subscribed, and the last what followed the end: they keep no interval.
+        gaps = [after - before for before, after in pairwise(watcher.flushes[1:])]
+        show(
+            f"board: a scan of {len(final)} files, with 20 workers, in {ended - started:.1f} s",
+            ("", "is", "bound"),
+            (
+                ("changes that the job told of", f"{len(said):,}", ""),
+                (
+                    "times that a viewer was sent to",
+                    f"{len(watcher.flushes):,}",
+                    f"{(ended - started) / interval + 2:.0f}",
+                ),
+                ("messages, of which one has 500 items", f"{watcher.messages:,}", ""),
+                ("least time between two times s", f"{min(gaps):.3f}", f"{interval:g}"),
+                ("a change is shown after, p50 s", f"{percentile(lags, 50):.3f}", ""),
+                ("at the worst s", f"{max(lags):.3f}", f"{interval + SLACK_SECONDS:g}"),
+                (
+                    "the final state after the job's end s",
+                    f"{max(0.0, watcher.changes[-1].at - ended):.3f}",
+                    f"{interval + SLACK_SECONDS:g}",
+                ),
+            ),
+        )
+        print_peak_memory(pid)
 
 
-class _Screen(Terminal):
-    """A terminal that notes when each count of items that are done is written."""
-
-    def __init__(self) -> None:
-        self.counts: dict[int, float] = {}
-        super().__init__(("logctl", "progress", RUN), (b"pending",))
-
-    def _read(self) -> None:
-        with suppress(OSError):  # the last one with the terminal open has gone
-            while data := os.read(self._fd, READ_BYTES):
-                now = time.perf_counter()
-                for found in _DONE.finditer(data):
-                    self.counts.setdefault(int(found[1]), now)
-
-    def wait_count(self, count: int) -> float:
-        deadline = time.perf_counter() + LIMIT_SECONDS
-        while count not in self.counts:
-            assert time.perf_counter() < deadline, f"it is not shown that {count} are done"
-            time.sleep(0.001)
-        return self.counts[count]
-
-
-def _round() -> tuple[str, ...]:
-    paths = Paths.resolve()
-    with Client(paths, "bench job") as job, Client(paths, "bench viewer") as viewer:
-        job.request(Open(_SESSION, RUN, session=f"bench {time.monotonic()}"))
-        job.request(Report(job.new_id(), RUN, {"item-0": {"state": "done"}}, reset=True))
-        sent: list[Items] = []
-        watches = threading.Thread(target=_watch, args=(viewer, sent))
-        watches.start()
-        with _Screen() as screen:
-            screen.wait_count(1)
-            began = time.perf_counter()
-            done = [began, *_work(job)]
-            job.send(Close(_SESSION, 0))
-            while not (isinstance(answer := job.receive(), Reply) and answer.id == _SESSION):
-                pass
-            ended = time.perf_counter()
-            shown = screen.wait_count(ITEMS)
-            counts = sorted(screen.counts.items())
-        watches.join()
-    # Until a count is shown, the one before it is: it is behind since the job had one more than that.
-    behind = [at - done[count] for (count, _), (_, at) in pairwise(counts)]
-    return f"{ended - began:.1f}", f"{max(behind):.2f}", f"{max(0.0, shown - ended):.2f}", str(len(sent))
-
-
-def _work(job: Client) -> list[float]:
-    """Report items 1 and on as workers would; when each was done."""
-    dice = random.Random(1)  # noqa: S311 it is no secret
-    todo, under_way, done = iter(range(1, ITEMS)), list[tuple[float, int]](), list[float]()
-
-    def begin() -> None:
-        number = next(todo, None)
-        if number is not None:
-            job.request(Report(job.new_id(), RUN, {f"item-{number}": {"state": "running"}}))
-            heapq.heappush(under_way, (time.perf_counter() + dice.uniform(0.5, 1.5) * ITEM_SECONDS, number))
-
-    for _ in range(WORKERS):
-        begin()
-    while under_way:
-        at, number = heapq.heappop(under_way)
-        time.sleep(max(0.0, at - time.perf_counter()))
-        done.append(time.perf_counter())
-        job.request(Report(job.new_id(), RUN, {f"item-{number}": {"state": "done"}}))
-        begin()
-    return done
-
-
-def _watch(viewer: Client, sent: list[Items]) -> None:
-    """Take what a viewer is sent until the run has ended."""
-    viewer.send(Watch(1, "board", run=RUN))
-    while not (sent and sent[-1].run is not None and sent[-1].run["state"] == "ended"):
-        message = viewer.receive()
-        if isinstance(message, Items):
-            sent.append(message)
+def _lags(said: list[Change], shown: list[Change]) -> list[float]:
+    """How long after the job's word of each change a viewer saw it, or a later one of the same item."""
+    seen: dict[str, list[Change]] = {}
+    for change in shown:
+        seen.setdefault(change.key, []).append(change)
+    lags = []
+    for change in said:
+        rank = ORDER.index(change.state)
+        lags.append(
+            next(
+                each.at - change.at
+                for each in seen[change.key]
+                if each.at >= change.at and ORDER.index(each.state) >= rank
+            )
+        )
+    return lags
