@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pager_bed import FakeDaemon, Pager, attached
+from pager_bed import START_US, FakeDaemon, Pager, attached, row
 
 from logctl.pager.events import (
     Arrived,
@@ -173,6 +173,20 @@ def test_the_end_is_read_where_it_was_cut_off() -> None:
     pager.tell(Truncated("job", 510))
     pager.settle()
     assert pager.state.follow and pager.seqs[-1] == 510
+
+
+def test_what_comes_late_while_somebody_reads_is_behind_and_marked() -> None:
+    pager = Pager(FakeDaemon("one", "two"))
+    pager.daemon.append("one", ["first"])
+    pager.settle()
+    pager.press("ctrl c")
+    for seconds, name, message in ((5, "one", "of five"), (2, "two", "of two"), (6, "two", "of six")):
+        at_us = START_US + seconds * 1_000_000
+        piece = Piece(2 if name == "one" or seconds == 6 else 1, 1, at_us, row(message, time_us=at_us) + b"\n")
+        pager.tell(Arrived(name, (piece,), piece.next_seq, piece.first_seq))
+    pager.press(" ")
+    shown = [line for line in pager.lines if " of " in line]
+    assert [line[1:5] + line.split()[-1] for line in shown] == ["one five", "two~two", "two six"]
 
 
 def test_what_is_pushed_while_the_end_of_several_runs_is_read_is_shown() -> None:
