@@ -8,6 +8,7 @@ from pager_bed import START_US, FakeDaemon, Pager, attached, row
 from logctl.pager.events import (
     Arrived,
     Cleared,
+    Disconnected,
     FollowTurned,
     Gap,
     Piece,
@@ -173,6 +174,27 @@ def test_the_end_is_read_where_it_was_cut_off() -> None:
     pager.tell(Truncated("job", 510))
     pager.settle()
     assert pager.state.follow and pager.seqs[-1] == 510
+
+
+def test_no_scrolling_passes_by_what_was_skipped_unseen() -> None:
+    pager = Pager(FakeDaemon("job", window=50), rows=12)
+    for _ in range(3):
+        pager.daemon.append("job", ["flood"] * 1000)
+        pager.push()
+    pager.press("ctrl c", *"100k")
+    assert "950 records skipped" in pager.lines[0] and pager.seqs[0] == 2951
+    pager.press("b")
+    assert "950 records skipped" in pager.lines[0] and "reading" in pager.status
+    pager.settle()
+    before = pager.seqs[0]
+    assert before == 2950
+    for _ in range(11):
+        pager.type("100k")
+    assert pager.seqs[0] == before - 1100
+    pager.tell(Disconnected())
+    for _ in range(20):
+        pager.press(*"500k")  # what is held can be read all the same
+    assert pager.seqs[0] < 1000
 
 
 def test_what_comes_late_while_somebody_reads_is_behind_and_marked() -> None:
