@@ -55,11 +55,11 @@ def _describe_run(server: Server, row: RunRow) -> dict[str, Any]:
 
 
 def _state(server: Server, row: RunRow, run: LiveRun | None) -> str:
+    if row.figures is None:
+        return "unreadable"
     silent_seconds = server.paces.config.silent_seconds
     if run is not None:
         return run.state(silent_seconds)
-    if row.figures is None:
-        return "unreadable"
     return state_of(
         goes_on=bool(server.hub.awaited.get(row.name)),
         lost=row.lost,
