@@ -334,7 +334,11 @@ def test_a_search_takes_a_count() -> None:
 def test_a_search_that_finds_nothing_says_what_may_be_why() -> None:
     pager = reading()
     pager.enter("/LINE 1.5$")
-    assert "/LINE 1.5$/ is not found after this · -i ignores case" in pager.status
+    assert "/LINE 1.5$/ is not found after this · N looks before it · -i ignores case" in pager.status
+    pager.type("N")
+    assert "/LINE 1.5$/ is not found before this · n looks after it · -i ignores case" in pager.status
+    pager.type("e")
+    assert "an error is not found after this · E looks before it" in pager.status
     pager.press("-", "i")
     pager.type("n")
     assert pager.state.current is not None and pager.state.current[1] == 105
