@@ -297,6 +297,12 @@ def test_a_filter_may_be_of_what_does_not_match() -> None:
     assert "&" not in pager.status and len(pager.seqs) == 11
 
 
+def test_it_says_where_one_is() -> None:
+    pager = reading()
+    pager.press("=")
+    assert " job: record 100 of 1 to 200 · 2026-11-18 11:06:40.001" in pager.status
+
+
 def test_a_key_that_is_none_says_so() -> None:
     pager = reading()
     pager.press("z")
