@@ -10,8 +10,8 @@ import click
 from logd import console
 
 COMMANDS = (
-    *("attach", "clear", "emit", "export", "import", "logs", "progress", "rm", "runs", "status", "throttle", "verify"),
-    "who",
+    *("attach", "clear", "emit", "export", "import", "logs", "progress", "rm", "runs", "status", "throttle", "top"),
+    *("verify", "who"),
 )
 
 
