@@ -16,16 +16,18 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logd.client.backlog import Backlog
 from logd.client.blocking import Client
-from logd.client.delivery import SESSION, Delivery, encode
+from logd.client.board import Item, PendingBoard
+from logd.client.delivery import SESSION, STALL_SECONDS, Delivery, encode
 from logd.client.lines import LineCutter
 from logd.errors import StoreError
 from logd.protocol import MAX_RECORDS_IN_FRAME, Close, Emit, Open
+from logd.protocol.records import EncodedRecords
 from logd.record import now_us
 
 if TYPE_CHECKING:  # and else where they are needed, which is seldom
@@ -56,8 +58,8 @@ class Left:
 class Emitter:
     """One session with a run, over connections that come and go.
 
-    Nothing blocks but `wait` and `finish`: `feed` and `emit` take in, `pump` moves on, `end` says that this was all,
-    and `close` leaves.
+    Nothing blocks but `wait` and `finish`: `feed`, `emit` and `report` take in, `pump` moves on, `end` says that this
+    was all, and `close` leaves.
 
     Args:
         connect: makes a client that has not waited for anything.
@@ -69,6 +71,8 @@ class Emitter:
         stream, source, fields: what every record carries.
         sync: count as stored only what is on the disk itself, whatever the daemon's policy.
         parse: makes structured records of lines; without it they are plain text.
+        stall_seconds: with a full window and nothing stored for so long the daemon is unavailable.
+        report_seconds: how long after a report to the board the next one is sent at the earliest.
         clock: monotonic seconds.
 
     Raises:
@@ -92,6 +96,8 @@ class Emitter:
         sync: bool = False,
         command: str = "",
         parse: Parse | None = None,
+        stall_seconds: float = STALL_SECONDS,
+        report_seconds: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         session = os.urandom(16).hex()
@@ -107,7 +113,10 @@ class Emitter:
         self._lines = LineCutter(clock)
         self._spools = spool_folder is not None
         self._backlog = Backlog(_spool_opener(spool_folder, f"{run}.{session}", opening) if spool_folder else None)
-        self._delivery = Delivery(connect, opening, self._backlog, clock)
+        self._board = PendingBoard(run, report_seconds)
+        self._delivery = Delivery(
+            connect, opening, self._backlog, self._board, say=say, clock=clock, stall_seconds=stall_seconds
+        )
         self._dropped = _new_dropped() if drop else None
         self._spill_at = -math.inf
         """When spooling may be tried again, where it has failed."""
@@ -124,6 +133,21 @@ class Emitter:
             return True
         takes_more = self._dropped is not None or (self._spools and not self._backlog.overflows)
         return takes_more and not self._delivery.available
+
+    @property
+    def unavailable(self) -> bool:
+        """Whether the daemon is not there, as far as is known, or has stored nothing for some time."""
+        return not (self._delivery.available or self._delivery.link.connecting)
+
+    @property
+    def sends(self) -> bool:
+        """Whether something would be sent if the daemon took it."""
+        return self._delivery.sending
+
+    @property
+    def reports(self) -> bool:
+        """Whether something was reported that the daemon is not known to have."""
+        return bool(self._board)
 
     @property
     def unstored_bytes(self) -> int:
@@ -164,6 +188,28 @@ class Emitter:
             self._take(sum(len(record[2]) for record in batch), records=batch)
         self._spill()
 
+    def emit_encoded(self, records: EncodedRecords) -> None:
+        """Take records in that are encoded already. Each counts as one byte of input: for one that gets no other."""
+        self._delivery.append_records(records)
+        self._spill()
+
+    def report(self, items: Mapping[str, Item | None], *, reset: bool = False) -> None:
+        """Take in values for the run's board: the last ones by key are kept until they can be sent, in memory only.
+
+        Args:
+            items: by key, fields to be merged into the item, of which one that is None is removed; None for an item
+                that is to be removed. `advance` is added to the `done` that this emitter reported of the item last.
+            reset: remove all items first, whoever reported them.
+
+        Raises:
+            ValueError: an item is none that a board can have, or has an `advance` and no `done` that was reported;
+                nothing is taken in then.
+        """
+        left_out = self._board.left_out
+        self._board.report(items, reset=reset)
+        if self._board.left_out and not left_out:
+            self._say("the board has as many items as it can have; others are left out")
+
     def pump(self) -> None:
         """Connect, send, take in what has come, and spool, as far as it goes without waiting."""
         self._delivery.receive()
@@ -176,18 +222,23 @@ class Emitter:
             if self._dropped is not None and (news := self._dropped.news()):
                 self._say(news)
 
-    def wait(self, *other_fds: int) -> list[int]:
-        """Wait until there is something to pump, or one of `other_fds` can be read; return those that can."""
+    def wait(self, *other_fds: int, until: float = math.inf) -> list[int]:
+        """Wait until there is something to pump, one of `other_fds` can be read, or `until`; return those that can."""
         own_fd = self._delivery.link.fileno()
-        own = [] if own_fd is None else [own_fd]
-        due = self.due
-        timeout = None if due == math.inf else max(0.0, due - self._clock())
-        readable, _, _ = select.select([*own, *other_fds], own if self._delivery.sending else [], [], timeout)
-        return [fd for fd in readable if fd != own_fd]
+        poll = select.poll()  # `select.select` has no descriptors from 1024 on, which a job may have
+        for fd in other_fds:
+            poll.register(fd, select.POLLIN)
+        if own_fd is not None:
+            poll.register(own_fd, select.POLLIN | (select.POLLOUT if self.sends else 0))
+        due = min(self.due, until)
+        # Rounded up to whole milliseconds, or else it would be waited for in vain just before.
+        timeout_ms = None if due == math.inf else max(0, math.ceil((due - self._clock()) * 1000))
+        return [fd for fd, _ in poll.poll(timeout_ms) if fd != own_fd]
 
     def end(self, exit_status: int | None = None) -> None:
         """Nothing more is fed: send what is left, a last line without its newline too, and close the session."""
         self._take_rest()
+        self._board.hurry()
         self._exit_status = exit_status
         self._delivery.append(Close(SESSION, exit_status), 0)
         self._ending_at = self._clock()
@@ -221,6 +272,11 @@ class Emitter:
         lost_bytes = self._backlog.unspooled_bytes
         self._backlog.close(keep=keep)
         return Left(input_bytes - lost_bytes, lost_bytes, reason)
+
+    def abandon(self) -> None:
+        """Leave everything as it is to another process that has the same, from which this one was forked."""
+        self._delivery.link.drop()
+        self._backlog.abandon()
 
     # From lines to batches
 

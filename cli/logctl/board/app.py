@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from logctl.board.model import Changed, State, update
+from logctl.board.model import Changed, Interrupt, State, update
 from logctl.board.view import view
 from logctl.pager.events import Quit, Repaint, Resized, Suspend, UserEvent
 from logctl.pager.loop import Loop
@@ -62,11 +63,15 @@ class BoardApp(Loop):
     def _types(self) -> bool:
         return self.state.prompt is not None
 
+    def _interrupt(self, _effect: object) -> None:
+        self._end_by(signal.SIGINT)
+
     def _repaint(self, _effect: object) -> None:
         self._terminal.forget()
 
     _DOES: Final[dict[type[Any], Callable[[BoardApp, Any], None]]] = {
         Quit: Loop._quit,
+        Interrupt: _interrupt,
         Suspend: Loop._suspend,
         Repaint: _repaint,
     }

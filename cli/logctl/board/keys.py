@@ -19,7 +19,7 @@ BINDINGS: Final = (
     Binding("start", ("g", "<", "home", "meta <"), "to the first item, whichever that is from then on"),
     Binding("end", ("G", ">", "end", "meta >"), "to the last item"),
     Binding("filter", ("/", "&"), "only what has TEXT in name or status; nothing: all"),
-    Binding("cycle_state", ("l",), "only what is running, failed, pending, done …; all"),
+    Binding("cycle_state", ("l",), "only what is in one state, each in turn; all"),
     Binding("sort", ("s",), "sort by state, item, done, rate, left, time, newest"),
     Binding("reverse", ("r",), "reverse the order"),
     Binding("open", ("enter", "i"), "all that there is of the item"),
@@ -27,7 +27,8 @@ BINDINGS: Final = (
     Binding("repaint", ("ctrl l", "ctrl r"), "paint it again"),
     Binding("suspend", ("ctrl z",), "stop; `fg` goes on"),
     Binding("help", ("h", "H", "?", "f1"), "this"),
-    Binding("quit", ("q", "Q", "Z", "ctrl c"), "quit"),
+    Binding("quit", ("q", "Q", "Z"), "quit"),
+    Binding("interrupt", ("ctrl c",), "quit, with status 130"),
 )
 
 ACTIONS: Final = {key: binding.action for binding in BINDINGS for key in binding.keys}

@@ -52,7 +52,7 @@ def _by_left(key: str, item: Item, times: _Times) -> Any:
 SORTS: Final[dict[str, Callable[[str, Item, _Times], Any]]] = {
     "state": lambda key, item, times: _RANKS[state_of(item, times.run_ended_us)],
     "item": lambda key, item, times: 0,
-    "done": lambda key, item, times: -(share_of(item) or 0.0),
+    "done": lambda key, item, times: -(share_of(item, state_of(item)) or 0.0),
     "rate": lambda key, item, times: -(figures(item, *times).per_second or 0.0),
     "left": _by_left,
     "time": lambda key, item, times: -(figures(item, *times).elapsed_seconds or 0.0),

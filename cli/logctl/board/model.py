@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from logctl.board.cells import HowIs
 from logctl.board.keys import ACTIONS
 from logctl.board.listing import ALL, FILTERS, SORTS, Listing, Wanted, listing
 from logctl.pager.events import (
     Disconnected,
-    Effect,
     FocusChanged,
     KeyPressed,
     Quit,
@@ -54,6 +53,10 @@ class Changed(Value):
     items: Mapping[str, Item | None]
     whole: bool = False
     how: HowIs | None = None
+
+
+class Interrupt(Value):
+    """Asked for: end as ^C ends a command."""
 
 
 @dataclass(frozen=True)
@@ -129,15 +132,18 @@ class State:
         return (math.floor(self.now / step) + 1) * step
 
 
+Asked: TypeAlias = Quit | Interrupt | Suspend | Repaint
+
+
 def start(run: str, *, rows: int, columns: int, now: float, epoch_us: int) -> State:
     """The screen before anything has come."""
     return State(run, rows, columns, now, epoch_us)
 
 
-def update(state: State, event: Any, now: float) -> tuple[State, list[Effect]]:
-    """What an event makes of a state, and what it asks for: Quit, Suspend, Repaint."""
+def update(state: State, event: Any, now: float) -> tuple[State, list[Asked]]:
+    """What an event makes of a state, and what it asks for."""
     state = replace(state, now=now)
-    effects: list[Effect] = []
+    effects: list[Asked] = []
     if isinstance(event, Changed):
         items = {} if event.whole else dict(state.items)
         items.update({key: item for key, item in event.items.items() if item is not None})
@@ -176,18 +182,21 @@ def _listed(state: State) -> State:
 
 def _placed(state: State) -> State:
     """The chosen item on a row that there is."""
-    return replace(state, screen_row=state.index - state.top) if state.chosen is not None else state
+    if state.chosen is None:
+        return state
+    state = replace(state, screen_row=max(0, min(state.screen_row, state.height - 1)))
+    return replace(state, screen_row=state.index - state.top)
 
 
 # Keys
 
 
-def _pressed(state: State, key: str) -> tuple[State, list[Effect]]:
+def _pressed(state: State, key: str) -> tuple[State, list[Asked]]:
     if state.prompt is not None:
         return _typed(state, state.prompt, key), []
     action = ACTIONS.get(key, "")
     if action in _EFFECTS:
-        if action == "quit" and state.sheet and key != "ctrl c":
+        if action == "quit" and state.sheet:
             return replace(state, sheet=""), []
         return state, [_EFFECTS[action]()]
     if action in _MOVES:
@@ -250,7 +259,12 @@ def _end(state: State) -> State:
     return _scrolled(state, 10**6) if state.sheet else _moved(state, len(state.listing.keys))
 
 
-_EFFECTS: Final[dict[str, Callable[[], Effect]]] = {"quit": Quit, "suspend": Suspend, "repaint": Repaint}
+_EFFECTS: Final[dict[str, Callable[[], Asked]]] = {
+    "quit": Quit,
+    "interrupt": Interrupt,
+    "suspend": Suspend,
+    "repaint": Repaint,
+}
 _MOVES: Final[dict[str, Callable[[State], int]]] = {
     "line_down": lambda state: 1,
     "line_up": lambda state: -1,
