@@ -9,7 +9,7 @@ import click
 
 from logd import console
 
-COMMANDS = ("attach", "clear", "emit", "export", "import", "logs", "rm", "runs", "status", "throttle", "verify")
+COMMANDS = ("attach", "clear", "emit", "export", "import", "logs", "rm", "run", "runs", "status", "throttle", "verify")
 
 
 class _Commands(click.Group):
