@@ -12,15 +12,15 @@ import fcntl
 import os
 import signal
 import termios
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
+from logctl.job.pipes import Pipes
 from logd.errors import LogdError
 
-PIPE_BYTES: Final = 1024 * 1024
-"""What a pipe is made to hold, where the system lets it: then the command waits, as it would for any slow reader."""
 EXIT_CANNOT_RUN: Final = 126
 EXIT_NOT_FOUND: Final = 127
 """As shells have them."""
@@ -75,10 +75,12 @@ class Child:
         self.status: int | None = None
         """What it ended with, as a shell would say it."""
         self.input: int | None = None
+        self.pipes = Pipes(time.monotonic)
         self._terminals: list[int] = []
         out, out_end = self._open(plan, terminal=plan.terminal)
         err, err_end = self._open(plan, terminal=plan.error_terminal)
         self.outputs = {out: "stdout", err: "stderr"}
+        self.pipes.begin()
         told, tell = os.pipe()
 
         def put_back() -> None:
@@ -107,16 +109,14 @@ class Child:
 
     def _open(self, plan: Plan, *, terminal: bool) -> tuple[int, int]:
         if not terminal:
-            read_end, write_end = os.pipe()
-            with suppress(OSError, AttributeError):  # where the system does not let us, reads are smaller
-                fcntl.fcntl(read_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-            return read_end, write_end
+            return self.pipes.open()
         ours, theirs = os.openpty()
         with suppress(termios.error):
             if plan.settings is not None:
                 termios.tcsetattr(theirs, termios.TCSANOW, plan.settings)
             termios.tcsetwinsize(theirs, plan.window)
         self._terminals.append(ours)
+        self.pipes.watch(ours)
         return ours, theirs
 
     def resize(self, window: Window) -> None:
@@ -157,6 +157,7 @@ class Child:
             if pid:
                 code = os.waitstatus_to_exitcode(status)
                 self.status = code if code >= 0 else 128 - code
+                self.pipes.end()
         return self.status
 
     def close_output(self, fd: int) -> None:

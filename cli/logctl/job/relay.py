@@ -14,10 +14,11 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
-from logctl.job.child import PIPE_BYTES, Child
+from logctl.job.child import Child
+from logctl.job.pipes import WIDE_BYTES
 from logctl.job.signals import Signals
 from logctl.job.sink import Sink
 from logctl.job.tty import IN, Terminal, shares_foreground, window_of
@@ -45,8 +46,11 @@ class Shown:
         """Whether nobody is there to see it. That is no reason for the command to end."""
 
     def put(self, data: bytes) -> None:
+        """Take what was read, when what was before is shown; as much as can be is shown at once."""
         if not self.is_gone:
             self.pending = memoryview(data)
+        while self.pending and select.select([], [self.fd], [], 0)[1]:
+            self.write()
 
     def write(self) -> None:
         try:
@@ -56,21 +60,6 @@ class Shown:
         except OSError:
             self.is_gone = True
             self.pending = memoryview(b"")
-
-
-class _Order:
-    """In which order descriptors came to have something to read, as far as the system tells."""
-
-    def __init__(self, fds: Iterable[int]) -> None:
-        self._epoll = select.epoll() if hasattr(select, "epoll") else None  # its list is first in, first out
-        if self._epoll is not None:
-            for fd in fds:
-                self._epoll.register(fd, select.EPOLLIN)
-
-    def of(self, fds: list[int]) -> list[int]:
-        if self._epoll is None or len(fds) < 2:
-            return fds
-        return [fd for fd, _ in self._epoll.poll(0) if fd in fds]
 
 
 class Relay:
@@ -105,7 +94,6 @@ class Relay:
         """What of the output is open after the command's end, and may yet hold what it wrote."""
         self._left_bytes = 0
         self._ended_at = math.inf
-        self._order = _Order(child.outputs)
         self._hurries = False
         """Whether whoever waits for us does not want to any more."""
 
@@ -143,6 +131,8 @@ class Relay:
     def _turn(self) -> None:
         pending = [shown for shown in self._shown.values() if shown.pending]
         reads = list(self._child.outputs) if not pending and self._sink.has_room else []
+        if not reads:
+            self._child.pipes.widen()
         if self._can_type and not self._typed and self._terminal is not None and self._terminal.is_raw:
             reads.append(IN)
         writes = [shown.fd for shown in pending]
@@ -155,7 +145,7 @@ class Relay:
         for shown in pending:
             if shown.fd in ready:
                 shown.write()
-        for fd in self._order.of([fd for fd in reads if fd in ready and fd != IN]):
+        for fd in self._child.pipes.in_order(fd for fd in reads if fd in ready and fd != IN):
             self._read(fd)
         self._left -= {fd for fd in reads if fd not in ready}
         if IN in ready and IN in reads:
@@ -197,9 +187,10 @@ class Relay:
             self._child.close_output(fd)
             self._left.discard(fd)
             return
+        self._child.pipes.note(len(data))
         if self._ended_at < math.inf:
             self._left_bytes += len(data)
-            if self._left_bytes > 2 * PIPE_BYTES:  # more than it can have written before it ended
+            if self._left_bytes > 2 * WIDE_BYTES[0]:  # more than it can have written before it ended
                 self._left.clear()
         if name in self._shown:
             self._shown[name].put(data)
