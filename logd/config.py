@@ -74,7 +74,9 @@ class FanoutConfig:
     board_interval_seconds: float = 1.0
     """Between two changes of a run's board."""
     presence_interval_seconds: float = 5.0
-    """Between two changes of who emits and who watches."""
+    """Between two changes of how much emitters have sent and viewers lack; who comes and goes is told sooner."""
+    silent_seconds: float = 20.0
+    """A run that nothing comes of for so long, though somebody emits into it, is said to be silent."""
     rate_window_seconds: float = 2.0
     """Over how long it is counted how much comes."""
     adaptive: bool = True
@@ -85,6 +87,7 @@ class FanoutConfig:
             value = getattr(self, setting.name)
             if setting.name.endswith("_interval_seconds"):
                 _require(0 <= value <= 60, setting.name, value, "0 to 60")
+        _require(self.silent_seconds >= 1, "silent_seconds", self.silent_seconds, "at least 1")
         _require(0.1 <= self.rate_window_seconds <= 60, "rate_window_seconds", self.rate_window_seconds, "0.1 to 60")
         for mode in ("view", "stream"):
             least, greatest = f"{mode}_min_interval_seconds", f"{mode}_max_interval_seconds"

@@ -48,6 +48,7 @@ class FakeRun:
         self.generation = 1
         self.may_go_on = True
         self.exit_status: int | None = None
+        self.is_lost = False
         self.stalled = ""
         self.removed = False
         self.read_bytes = read_bytes

@@ -26,6 +26,7 @@ ALLOWED = {
     "logd.config": {"logd.errors"},
     "logd.paths": {"logd.errors"},
     "logd.record": {"logd.errors"},
+    "logd.states": set[str](),
     "logd.console": {"logd.errors", "logd.paths", "logd.version"},
     "logd.accel": {"logd.errors"},
     "logd.protocol": {"logd.errors", "logd.record"},
@@ -43,10 +44,11 @@ ALLOWED = {
         "logd.paths",
         "logd.protocol",
         "logd.record",
+        "logd.states",
         "logd.store",
         "logd.version",
     },
-    "logd.client": {"logd.errors", "logd.paths", "logd.protocol", "logd.record", "logd.version"},
+    "logd.client": {"logd.errors", "logd.paths", "logd.protocol", "logd.record", "logd.states", "logd.version"},
     "logd.main": {
         "logd.accel",
         "logd.client",
@@ -66,6 +68,7 @@ ALLOWED = {
         "logd.paths",
         "logd.protocol",
         "logd.record",
+        "logd.states",
     },
 }
 """What of ours each package may import, beside itself."""

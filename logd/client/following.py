@@ -17,6 +17,7 @@ from logd.client.link import MAX_DELAY_SECONDS, MIN_DELAY_SECONDS
 from logd.errors import ConnectionLost, DaemonUnavailable, Refused
 from logd.protocol import Attach, Batch, Error, ErrorCode, Event, Items, Message, Reply, Watch
 from logd.record import now_us
+from logd.states import GOES_ON
 
 
 class Came(NamedTuple):
@@ -186,7 +187,7 @@ class Following:
         for run, value in items.items.items():
             # One that ends soon after it begins may never be seen running.
             begun_us = value["begun_us"] if value else 0
-            if begun_us <= self._begun_us.get(run, self._since_us) and not (value and value["state"] == "running"):
+            if begun_us <= self._begun_us.get(run, self._since_us) and not (value and value["state"] in GOES_ON):
                 continue
             self._begun_us[run] = begun_us
             cursors = {number: cursor for number, cursor in self._cursors.items() if cursor.run == run}

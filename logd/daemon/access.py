@@ -34,6 +34,20 @@ def peer_credentials(sock: _Socket) -> Credentials:
     return Credentials(pid, uid)
 
 
+def job_pid(credentials: Credentials, said_pid: int) -> int:
+    """The process that does a job: the one that its emitter names, where that is the same user's, or the emitter."""
+    if said_pid and (not credentials.pid or sys.platform == "darwin" or _owner(said_pid) == credentials.uid):
+        return said_pid
+    return credentials.pid
+
+
+def _owner(pid: int) -> int | None:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except OSError:
+        return None
+
+
 def may_connect(credentials: Credentials) -> bool:
     """Whether a peer may use this daemon: it serves the user who started it, and root."""
     return credentials.uid in (os.geteuid(), 0)

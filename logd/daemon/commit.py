@@ -299,9 +299,10 @@ class Committer:
             log.error("no room can be made: %s", error.message)
 
     def _publish(self, work: _Work) -> None:
-        now = trio.current_time()
+        now, heard_us = trio.current_time(), work.run.store.newest_time_us
         records = 0
         for group in work.groups:
+            group.session.heard_us = heard_us
             group.session.stored_batch = group.last_batch
             group.session.on_stored()
             group.session.records += group.record_count

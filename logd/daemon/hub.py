@@ -18,7 +18,7 @@ from logd.daemon.run import LiveRun
 from logd.errors import StoreError
 from logd.fanout import Shelf
 from logd.protocol import ErrorCode
-from logd.store import Store
+from logd.store import RunRow, RunStore, Store
 
 log = logging.getLogger(__name__)
 
@@ -60,13 +60,15 @@ class Hub:
         async with self._opening:
             run = self.live.get(name)
             if run is None:
-                store = await trio.to_thread.run_sync(lambda: self.store.open_run(name, create=create))
+                store, row = await trio.to_thread.run_sync(self._open, name, create)
                 if store.torn_bytes:
                     log.warning("run %s ends in %d bytes that were never acknowledged", name, store.torn_bytes)
                 for segment in store.mended_indexes:
                     log.warning("run %s: the index from record %d on was damaged, and is made again", name, segment)
                 run = self.live[name] = LiveRun(name, store, self._shelf)
                 run.awaited = self.awaited.get(name, set())
+                if row is not None:
+                    run.exit_status, run.is_lost = row.exit_status, row.lost
                 self.on_opened(name)
             run.users += 1
             self._idle.pop(run, None)
@@ -74,6 +76,14 @@ class Hub:
             self._created.set()
             self._created = trio.Event()
         return run
+
+    def _open(self, name: str, create: bool) -> tuple[RunStore, RunRow | None]:
+        store = self.store.open_run(name, create=create)
+        try:
+            return store, self.store.catalog.row(name)
+        except StoreError as error:
+            log.error("run %s: %s", name, error.message)  # how it ended is all that is not known
+            return store, None
 
     def release(self, run: LiveRun) -> None:
         """Be done with a run."""

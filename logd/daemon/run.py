@@ -14,7 +14,8 @@ from logd.daemon.meter import RateMeter
 from logd.fanout import Filter, RecentBlocks, Shelf, Sieve, Table
 from logd.ingest import Envelope
 from logd.protocol import Open
-from logd.record import ANY_LEVEL, Stored
+from logd.record import ANY_LEVEL, Stored, now_us
+from logd.states import state_of
 from logd.store import RunStore
 
 
@@ -34,6 +35,10 @@ class Session:
     envelopes: dict[str, Envelope] = field(default_factory=dict)
     """What records are wrapped in, by stream."""
     records: int = 0
+    pid: int = 0
+    """Of the process that does the job; see `access.job_pid`."""
+    heard_us: int = 0
+    """When a record of it was stored last, or else when it began."""
     on_stored: Callable[[], None] = lambda: None
     """Called when `stored_batch` has moved on."""
 
@@ -52,7 +57,12 @@ class LiveRun:
         """Sessions that are about to be there: the run has begun, though nobody writes it yet."""
         self.begun_us = 0
         """When somebody last began to write it, since it is in use."""
+        self.begun_seq = 0
+        """The seq of the first record since then, or where that is to be."""
         self.exit_status: int | None = None
+        """The last that a session gave."""
+        self.is_lost = False
+        """Whether the last session is gone without a word."""
         self.stalled = ""
         """Why nothing can be stored at present."""
         self.removed = False
@@ -81,6 +91,14 @@ class LiveRun:
     def may_go_on(self) -> bool:
         """Whether more may come: somebody writes it, or is expected back."""
         return self.running or bool(self.awaited)
+
+    def state(self, silent_seconds: float) -> str:
+        """What it does, in one of the words of `logd.states`."""
+        # One that is awaited may have said something to nobody.
+        quiet_us = now_us() - max(self.store.newest_time_us, self.begun_us) if self.running else 0
+        return state_of(
+            goes_on=self.may_go_on, lost=self.is_lost, quiet_seconds=quiet_us / 1e6, silent_seconds=silent_seconds
+        )
 
     @property
     def generation(self) -> int:

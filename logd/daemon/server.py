@@ -14,7 +14,7 @@ from functools import partial
 import trio
 
 from logd.config import Config
-from logd.daemon.access import Credentials, may_connect, peer_credentials
+from logd.daemon.access import Credentials, job_pid, may_connect, peer_credentials
 from logd.daemon.boards import Boards
 from logd.daemon.commit import Committer
 from logd.daemon.housekeeping import Housekeeper
@@ -166,8 +166,10 @@ class Server:
         finally:
             run.opening -= 1
         session = Session(run, key, request, credentials, now_us(), stored_batch, stored_batch)
+        session.pid, session.heard_us = job_pid(credentials, request.pid), session.started_us
         if not run.sessions:
-            run.begun_us = session.started_us
+            run.begun_us, run.begun_seq = session.started_us, run.head + 1
+        run.is_lost = False
         run.sessions[key] = session
         run.turn()
         await self._note_in_catalog(run, partial(self.store.catalog.begin_session, run.name, _session_row(session)))
@@ -189,7 +191,8 @@ class Server:
         """
         await self.committer.flush(session)
         run, catalog = session.run, self.store.catalog
-        if closed or not self._stopping:
+        is_interrupted = not closed and self._stopping
+        if not is_interrupted:
             end = partial(
                 catalog.end_session,
                 run.name,
@@ -197,7 +200,7 @@ class Server:
                 ended_us=now_us(),
                 exit_status=exit_status,
                 records=session.records,
-                figures=None,
+                lost=not closed,
             )
         else:
             # It is interrupted: the next daemon is to await it.
@@ -205,7 +208,9 @@ class Server:
         await self._note_in_catalog(run, end)
         del run.sessions[session.key]
         run.awaited.discard(session.key)
-        run.exit_status = exit_status
+        run.is_lost = not closed and not is_interrupted
+        if run.is_lost or exit_status is not None:
+            run.exit_status = exit_status
         run.turn()
         self.hub.release(run)
 
@@ -219,11 +224,11 @@ class Server:
 
 
 def _session_row(session: Session) -> SessionRow:
-    opened, credentials = session.opened, session.credentials
+    opened = session.opened
     return SessionRow(
         session.key,
-        credentials.uid,
-        credentials.pid,
+        session.credentials.uid,
+        session.pid,
         opened.host,
         opened.command,
         opened.source,

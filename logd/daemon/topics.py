@@ -36,8 +36,12 @@ class Topics:
         if now >= self._runs_due:
             self._runs_due = now + REFRESH_SECONDS
             viewers = self._viewers_of_runs()
+            silent_seconds = self._server.paces.config.silent_seconds
             self.runs.replace(
-                {name: _run(run, viewers.get(name, 0), now) for name, run in self._server.hub.live.items()}
+                {
+                    name: _run(run, viewers.get(name, 0), now, run.state(silent_seconds))
+                    for name, run in self._server.hub.live.items()
+                }
             )
 
     def refresh_presence(self) -> None:
@@ -100,15 +104,16 @@ def _who(peer: Peer) -> dict[str, Any]:
     return {"pid": peer.credentials.pid, "uid": peer.credentials.uid}
 
 
-def _run(run: LiveRun, viewers: int, now: float) -> dict[str, Any]:
+def _run(run: LiveRun, viewers: int, now: float, state: str) -> dict[str, Any]:
     return {
-        "state": "running" if run.running else "awaited" if run.awaited else "ended",
+        "state": state,
         "first_seq": run.first_seq,
         "head": run.head,
         "generation": run.generation,
         "exit_status": run.exit_status,
         "records_per_second": run.records.rate(now),
         "begun_us": run.begun_us,
+        "begun_seq": run.begun_seq,
         "emitters": len(run.sessions),
         "viewers": viewers,
         "stalled": _cut(run.stalled),

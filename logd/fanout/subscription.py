@@ -50,6 +50,10 @@ class Source(Protocol):
     @property
     def exit_status(self) -> int | None: ...
     @property
+    def is_lost(self) -> bool:
+        """Whether who wrote it last is gone without a word."""
+
+    @property
     def stalled(self) -> str:
         """Why nothing can be stored at present; "" where it can."""
 
@@ -302,7 +306,7 @@ class Subscription:
         if source.removed:
             await send(Event(sub, "removed", seq=source.head))
         elif not source.may_go_on:
-            await send(Event(sub, "ended", seq=source.head, exit_status=source.exit_status))
+            await send(Event(sub, "ended", seq=source.head, exit_status=source.exit_status, lost=source.is_lost))
         return source.removed or not source.may_go_on
 
 

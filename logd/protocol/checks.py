@@ -18,6 +18,8 @@ MAX_FIELDS_CHARACTERS = 32 * 1024
 """All of a record's fields together: with escapes and the longest text, a record fits the frame that it is read in."""
 MAX_PAGE_RECORDS = 100_000
 MAX_CONTEXT_RECORDS = 10_000
+MAX_SESSIONS_LISTED = 200
+"""In one reply: as long as their commands and labels may be, so many fit a frame."""
 MAX_WINDOW_RECORDS = 100_000
 MAX_PATTERN_CHARACTERS = 4096
 MAX_ITEMS_IN_FRAME = 500

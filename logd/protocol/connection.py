@@ -43,6 +43,7 @@ from logd.protocol.messages import (
     Reply,
     Report,
     Runs,
+    Sessions,
     Stats,
     Throttle,
     Verify,
@@ -73,7 +74,7 @@ class State(Enum):
 _REQUESTS = (
     *(Open, Emit, Close),
     *(Attach, View, Detach, Watch),
-    *(Read, Runs, Stats, Ping),
+    *(Read, Runs, Sessions, Stats, Ping),
     *(Report, Verify, Clear, Remove, Limits, Throttle),
 )
 _ANSWERS = (Ack, Batch, Head, Items, Event, Page, Progress, Reply, Error, Pong)

@@ -19,6 +19,7 @@ from logd.protocol.checks import (
     MAX_ID,
     MAX_PAGE_RECORDS,
     MAX_PATTERN_CHARACTERS,
+    MAX_SESSIONS_LISTED,
     MAX_WINDOW_RECORDS,
     RUN,
     SEQ,
@@ -402,6 +403,15 @@ class Runs(Message):
     limit: int = 1000
 
 
+@_message("sessions", id=ID, run=RUN, limit=integer(1, MAX_SESSIONS_LISTED))
+class Sessions(Message):
+    """Ask who emits into a run and who did: a run's newest sessions."""
+
+    id: int
+    run: str
+    limit: int = MAX_SESSIONS_LISTED
+
+
 @_message("stats", id=ID)
 class Stats(Message):
     """Ask how the daemon does."""
@@ -496,6 +506,7 @@ class Items(Message):
     count=integer(0, MAX_ID),
     generation=SEQ,
     reason=text(256),
+    lost=is_flag,
 )
 class Event(Message):
     """What befell a subscription.
@@ -505,7 +516,7 @@ class Event(Message):
     `seq` now, is of that `generation`, and `count` records were not sent yet. It is `truncated`: a crash of the system
     took the records from `seq` on that were there when the cursor was told, and others have these seqs. The run cannot
     be stored at present (`stalled`, with the `reason`), or can again (`resumed`). The run has `ended` after record
-    `seq`, or was `removed`, and with it the subscription is over.
+    `seq`, or is `lost`, or was `removed`, and with it the subscription is over.
     """
 
     sub: int
@@ -515,6 +526,7 @@ class Event(Message):
     count: int = 0
     generation: int = 0
     reason: str = ""
+    lost: bool = False
 
 
 @_message(

@@ -30,6 +30,12 @@ MAX_SESSIONS_OF_RUN = 1000
 MAX_ITEMS_OF_RUN = 10_000
 """Keys on a run's board: what a reader can still take in whole. One more is refused."""
 
+_RUNS = """
+SELECT *, COALESCE((
+    SELECT lost FROM sessions WHERE run = name AND ended_us IS NOT NULL ORDER BY ended_us DESC, key DESC LIMIT 1
+), 0) FROM runs
+"""
+
 
 class Catalog(Database):
     """The catalog of a state directory's runs, for any thread. Blocks on the disk: call it in a thread.
@@ -54,19 +60,19 @@ class Catalog(Database):
 
     @transaction
     def row(self, run: str) -> RunRow | None:
-        found = self._execute("SELECT * FROM runs WHERE name = ?", run).fetchone()
+        found = self._execute(f"{_RUNS} WHERE name = ?", run).fetchone()
         return run_row(found) if found else None
 
     @transaction
     def page(self, after: str, limit: int) -> list[RunRow]:
         """At most `limit` runs in the order of their names, from the first after `after`."""
-        found = self._execute("SELECT * FROM runs WHERE name > ? ORDER BY name LIMIT ?", after, limit)
+        found = self._execute(f"{_RUNS} WHERE name > ? ORDER BY name LIMIT ?", after, limit)
         return list(map(run_row, found))
 
     @transaction
     def oldest_first(self) -> list[RunRow]:
         """All runs that are known to have bytes, by the time of their newest record."""
-        found = self._execute("SELECT * FROM runs WHERE size_bytes > 0 ORDER BY last_time_us, name")
+        found = self._execute(f"{_RUNS} WHERE size_bytes > 0 ORDER BY last_time_us, name")
         return list(map(run_row, found))
 
     @transaction
@@ -145,19 +151,21 @@ class Catalog(Database):
         exit_status: int | None,
         records: int,
         figures: RunFigures | None = None,
+        lost: bool = False,
     ) -> None:
         """A session ends. One that is not there, as the file was lost since, is not missed.
 
         Args:
+            lost: whether its emitter is gone without having said that it ends.
             records: how many it stored since it began, this time.
             figures: of the run, where its use ends with the session; None where it goes on.
         """
         self._execute(
             """
-            UPDATE sessions SET ended_us = ?, exit_status = ?, records = records + ?, lost = 0
+            UPDATE sessions SET ended_us = ?, exit_status = ?, records = records + ?, lost = ?
             WHERE run = ? AND key = ?
             """,
-            *(ended_us, exit_status, records, run, signed(key)),
+            *(ended_us, exit_status, records, int(lost), run, signed(key)),
         )
         self._execute(
             """
@@ -168,7 +176,7 @@ class Catalog(Database):
             """,
             *(run, MAX_SESSIONS_OF_RUN),
         )
-        if exit_status is not None:
+        if lost or exit_status is not None:
             self._execute("UPDATE runs SET exit_status = ? WHERE name = ?", exit_status, run)
         if figures is not None:
             self._end_use(run, figures)
@@ -208,6 +216,9 @@ class Catalog(Database):
         for row in self._execute("SELECT run, key FROM sessions WHERE ended_us IS NULL").fetchall():
             run, key = checked(row, (str, int))
             lost.setdefault(run, set()).add(key % 2**64)
+        self._execute(
+            "UPDATE runs SET exit_status = NULL WHERE name IN (SELECT run FROM sessions WHERE ended_us IS NULL)"
+        )
         self._execute("UPDATE sessions SET ended_us = ?, lost = 1 WHERE ended_us IS NULL", now_us)
         return lost
 

@@ -132,6 +132,13 @@ class Store:
         """
         return [row if row.figures is not None else self._with_figures(row) for row in self.catalog.page(after, limit)]
 
+    def row(self, name: str) -> RunRow:
+        """A run as `page` has it. NotFound where there is none."""
+        row = self.catalog.row(check_run_name(name))
+        if row is None:
+            raise NotFound(f"there is no run {name}")
+        return row if row.figures is not None else self._with_figures(row)
+
     def _with_figures(self, row: RunRow) -> RunRow:
         try:
             figures = self._figures(row.name)

@@ -51,7 +51,7 @@ CREATE TABLE items (
 """
 
 _INTEGER, _NUMBER = (int, NoneType), (int, float, NoneType)
-_RUN_TYPES = (str, *7 * (_INTEGER,), _NUMBER)
+_RUN_TYPES = (str, *7 * (_INTEGER,), _NUMBER, int)
 _SESSION_TYPES = (str, *3 * (int,), *5 * (str,), int, *2 * (_INTEGER,), *2 * (int,))
 _ITEM_TYPES = (str, str, int)
 
@@ -71,10 +71,12 @@ class RunRow(NamedTuple):
     figures: RunFigures | None
     """None: not known. The run is in use, or its folder is to be read."""
     exit_status: int | None
-    """The last that a session of it gave."""
+    """The last that a session of it gave; None where one was lost since."""
     max_bytes: int | None
     """This limit and the next are the run's own; None where it has none."""
     max_age_seconds: float | None
+    lost: bool = False
+    """Whether the session that ended last was lost."""
 
 
 class SessionRow(NamedTuple):
@@ -95,7 +97,7 @@ class SessionRow(NamedTuple):
     records: int = 0
     """How many it stored until it last ended."""
     state: Literal["running", "ended", "lost"] = "running"
-    """Lost: it ran when the daemon died, and has not begun again."""
+    """Lost: it vanished, or ran when the daemon died, and has not begun again."""
 
 
 class Item(NamedTuple):
@@ -111,9 +113,9 @@ def signed(key: int) -> int:
 
 
 def run_row(values: tuple[Any, ...]) -> RunRow:
-    name, *figures, exit_status, max_bytes, max_age_seconds = checked(values, _RUN_TYPES)
+    name, *figures, exit_status, max_bytes, max_age_seconds, lost = checked(values, _RUN_TYPES)
     known = RunFigures(*figures) if None not in figures[:3] else None
-    return RunRow(name, known, exit_status, max_bytes, max_age_seconds)
+    return RunRow(name, known, exit_status, max_bytes, max_age_seconds, bool(lost))
 
 
 def session_row(values: tuple[Any, ...]) -> SessionRow:

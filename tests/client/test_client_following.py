@@ -340,7 +340,7 @@ def test_runs_that_are_running_are_followed_from_their_newest_and_new_ones_from_
         **{
             "s-1": run_of("running", NOW_US - 5),
             "s-2": run_of("ended", NOW_US - 5),
-            "s-3": run_of("awaited", 0),
+            "s-3": run_of("lost", 0),
             "other": run_of("running", NOW_US - 5),
             "x1": run_of("running", NOW_US + 5),
             "s-4": run_of("ended", NOW_US + 5),

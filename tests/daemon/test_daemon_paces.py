@@ -23,8 +23,10 @@ def test_each_kind_has_the_configurations_pace() -> None:
 
 
 def test_every_setting_is_of_some_kind() -> None:
-    """Each changes the pace of one kind, or of all."""
+    """Each changes the pace of one kind, or of all, but for the one that is of no pace."""
     for name, value in vars(FanoutConfig()).items():
+        if name == "silent_seconds":
+            continue
         if name.endswith("_max_interval_seconds") or name == "rate_window_seconds":
             value = value * 2
         elif name.endswith("_min_interval_seconds"):

@@ -8,24 +8,25 @@ from typing import Any
 import pytest
 import trio
 
+from logd.config import FanoutConfig
 from logd.daemon.topics import MAX_SAID_BYTES, REFRESH_SECONDS, Topics
 from logd.protocol.checks import is_items
 
 
 def live_run(name: str, **values: Any) -> SimpleNamespace:
-    given = {
-        "running": True,
-        "awaited": set(),
+    given: dict[str, Any] = {
         "first_seq": 1,
         "head": 9,
         "generation": 1,
         "exit_status": None,
         "records": SimpleNamespace(rate=lambda now: 2.5),
         "begun_us": 7,
+        "begun_seq": 3,
         "sessions": {},
         "stalled": "",
     }
-    return SimpleNamespace(name=name, **{**given, **values})
+    state = values.pop("state", "running")
+    return SimpleNamespace(name=name, state=lambda silent_seconds: state, **{**given, **values})
 
 
 def watcher(run: str, *, waits: bool = False, **request: Any) -> SimpleNamespace:
@@ -47,15 +48,16 @@ def session(run: SimpleNamespace, command: str = "scrape") -> SimpleNamespace:
 
 
 def topics_of(runs: list[SimpleNamespace], peers: list[SimpleNamespace]) -> Topics:
-    server: Any = SimpleNamespace(hub=SimpleNamespace(live={run.name: run for run in runs}), peers=peers)
+    hub = SimpleNamespace(live={run.name: run for run in runs})
+    server: Any = SimpleNamespace(hub=hub, peers=peers, paces=SimpleNamespace(config=FanoutConfig()))
     return Topics(server)
 
 
 async def test_runs_in_use_are_told_with_who_watches_them(autojump_clock: object) -> None:
-    one, other = live_run("one", sessions={5: None}), live_run("other", running=False, exit_status=3)
-    awaited = live_run("away", running=False, awaited={1}, stalled="x" * 1000)
+    one, other = live_run("one", sessions={5: None}), live_run("other", state="ended", exit_status=3)
+    away = live_run("away", state="lost", stalled="x" * 1000)
     peers = [peer(1, {}, {1: watcher("one"), 2: watcher("one"), 3: watcher("one", waits=True)})]
-    topics = topics_of([one, other, awaited], peers)
+    topics = topics_of([one, other, away], peers)
     topics.refresh_runs()
     runs = dict(topics.runs.items())
     assert runs["one"] == {
@@ -66,12 +68,13 @@ async def test_runs_in_use_are_told_with_who_watches_them(autojump_clock: object
         "exit_status": None,
         "records_per_second": 2.5,
         "begun_us": 7,
+        "begun_seq": 3,
         "emitters": 1,
         "viewers": 2,
         "stalled": "",
     }
     assert (runs["other"]["state"], runs["other"]["exit_status"], runs["other"]["viewers"]) == ("ended", 3, 0)
-    assert (runs["away"]["state"], len(runs["away"]["stalled"])) == ("awaited", 256)
+    assert (runs["away"]["state"], len(runs["away"]["stalled"])) == ("lost", 256)
     assert is_items(runs)
 
 

@@ -34,7 +34,7 @@ from logd.daemon.access import Credentials
 from logd.daemon.handlers import attach, manage, tables
 from logd.daemon.handlers.attach import MAX_SUBSCRIPTIONS_OF_PEER, Watcher
 from logd.daemon.handlers.emit import MAX_SESSIONS_OF_PEER, MAX_STREAMS_OF_SESSION
-from logd.daemon.handlers.inspect import MAX_LISTED, MAX_LISTED_CHARACTERS, runs, stats
+from logd.daemon.handlers.inspect import MAX_LISTED, MAX_LISTED_CHARACTERS, runs, sessions, stats
 from logd.daemon.peer import Peer
 from logd.daemon.server import Server
 from logd.fanout import READ_BYTES, Subscription, subscription, table
@@ -58,6 +58,7 @@ from logd.protocol import (
     Report,
     Role,
     Runs,
+    Sessions,
     State,
     Stats,
     Throttle,
@@ -82,6 +83,7 @@ from logd.protocol.checks import (
 )
 from logd.protocol.codec import MAX_DEPTH
 from logd.record import ANY_LEVEL, MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
+from logd.states import ENDED, GOES_ON, LOST
 from logd.store import MAX_ITEMS_OF_RUN
 from logd.store.report import Problem
 from logd.store.report import Report as StoreReport
@@ -332,7 +334,7 @@ def test_the_page_names_no_code_that_does_not_exist() -> None:
     """`Cm` marks codes, and other words of the protocol; what of them looks like a code is one."""
     values = {word for keys in LISTED.values() for kind, _ in keys.values() for word in re.findall(r"\w+", kind)}
     named = set(re.findall(r"(?:^\.| )Cm (\S+)", SOURCE, flags=re.M))
-    assert named - values - {"running", "awaited", "unreadable", "stdout", "stderr", *MODES} <= set(ErrorCode)
+    assert named - values - {*GOES_ON, ENDED, LOST, "unreadable", "stdout", "stderr", *MODES} <= set(ErrorCode)
 
 
 def test_the_page_names_the_version() -> None:
@@ -524,9 +526,15 @@ async def asking(folder: Path) -> AsyncIterator[Asker]:
 async def test_the_page_lists_the_keys_of_what_runs_and_stats_are_answered(tmp_path: Path) -> None:
     async with asking(tmp_path) as asker:
         runs_value = await asker.ask(runs, Runs(3))
+        sessions_value = await asker.ask(sessions, Sessions(5, "build"))
         stats_value = await asker.ask(stats, Stats(4))
     listed = listed_values()
     assert set(marked(listed["runs"])) == {*runs_value, *runs_value["runs"][0], "after"}
+    (session,) = sessions_value["sessions"]
+    assert set(marked(listed["sessions"])) == {*sessions_value, *session}
+    assert sessions_value["run"] == runs_value["runs"][0]
+    assert session["command"] == "x" * MAX_LISTED_CHARACTERS
+    assert f"the first {MAX_LISTED_CHARACTERS} characters" in listed["sessions"]
     assert set(marked(listed["stats"])) == set(stats_value)
     for name in ("sessions", "subscriptions", "operations"):
         assert listed_table(name) == list(stats_value[name][0])

@@ -405,6 +405,7 @@ class CatalogMachine(RuleBasedStateMachine):
                 if row.state == "running":
                     of_run[key] = row._replace(state="lost", ended_us=at_us)
                     lost.setdefault(run, set()).add(key)
+                    self.change(run, exit_status=None)
         assert self.catalog.mark_lost(at_us) == lost
 
     # What befalls the file
@@ -504,20 +505,26 @@ class CatalogMachine(RuleBasedStateMachine):
         exit_status=st.none() | st.integers(0, 2),
         records=st.integers(0, 9),
         figures=st.none() | figures,
+        lost=st.booleans(),
     )
     def end_session(
-        self, run: str, key: int, exit_status: int | None, records: int, figures: RunFigures | None
+        self, run: str, key: int, exit_status: int | None, records: int, figures: RunFigures | None, lost: bool
     ) -> None:
-        at_us = self.now()
-        self.catalog.end_session(run, key, ended_us=at_us, exit_status=exit_status, records=records, figures=figures)
+        at_us, exit_status = self.now(), None if lost else exit_status
+        self.catalog.end_session(
+            run, key, ended_us=at_us, exit_status=exit_status, records=records, figures=figures, lost=lost
+        )
         of_run = self.sessions.get(run, {})
         if key in of_run:
             of_run[key] = of_run[key]._replace(
-                ended_us=at_us, exit_status=exit_status, records=of_run[key].records + records, state="ended"
+                ended_us=at_us,
+                exit_status=exit_status,
+                records=of_run[key].records + records,
+                state="lost" if lost else "ended",
             )
         for row in [row for row in self.ordered(run) if row.state != "running"][catalog_module.MAX_SESSIONS_OF_RUN :]:
             del of_run[row.key]
-        if exit_status is not None:
+        if lost or exit_status is not None:
             self.change(run, exit_status=exit_status)
         if figures is not None:
             self.in_use -= {run}
@@ -544,9 +551,13 @@ class CatalogMachine(RuleBasedStateMachine):
             self.catalog.set_items(run, values, at_us)
             self.items[run] = after
 
+    def listed(self, run: str) -> RunRow:
+        ended = next((row for row in self.ordered(run) if row.ended_us is not None), None)
+        return self.rows[run]._replace(lost=ended is not None and ended.state == "lost")
+
     @invariant()
     def agrees(self) -> None:
-        rows = [self.rows[run] for run in sorted(self.rows)]
+        rows = [self.listed(run) for run in sorted(self.rows)]
         assert self.catalog.page("", 99) == rows
         known = [(row.figures, row) for row in rows if row.figures is not None]
         assert self.catalog.totals() == (len(rows), sum(figures.size_bytes for figures, _ in known))
@@ -554,7 +565,7 @@ class CatalogMachine(RuleBasedStateMachine):
         with_bytes.sort(key=lambda pair: (-1 if pair[0].last_time_us is None else pair[0].last_time_us, pair[1].name))
         assert self.catalog.oldest_first() == [row for _, row in with_bytes]
         for run in NAMES:
-            assert self.catalog.row(run) == self.rows.get(run)
+            assert self.catalog.row(run) == (self.listed(run) if run in self.rows else None)
             assert self.catalog.sessions(run, 99) == self.ordered(run)
             assert self.catalog.items(run) == self.items.get(run, {})
 

@@ -11,14 +11,19 @@ from typing import Any
 import click
 
 from logctl.figures import human_age, human_bytes, human_count, human_rate, table
-from logctl.named import not_found
+from logctl.named import explained, not_found
+from logctl.people import local_time, user_name
+from logctl.terminal_text import escape_text
 from logd.client import connect, list_runs
+from logd.errors import Refused
 from logd.paths import Paths
-from logd.protocol import Limits
+from logd.protocol import Limits, Sessions
 from logd.protocol.checks import (
     MAX_ID,
+    MAX_SESSIONS_LISTED,
 )
 from logd.record import check_run_name
+from logd.states import told
 
 
 @click.group(name="runs", invoke_without_command=True)
@@ -34,7 +39,7 @@ from logd.record import check_run_name
 def command(context: click.Context, output: str) -> None:
     """List all runs: state, records, size, first and last time, rate.
 
-    With `set`, change how much of a run is kept.
+    With `show`, see who emitted into a run, and with `set`, change how much of it is kept.
     """
     if context.invoked_subcommand is not None:
         return
@@ -46,6 +51,63 @@ def command(context: click.Context, output: str) -> None:
         click.echo(table(_HEADERS, [_row(run) for run in runs], right_aligned={2, 3, 6}))
     else:
         click.echo("there are no runs yet", err=True)
+
+
+@command.command(name="show")
+@click.argument("run")
+@click.option(
+    "-n",
+    "last",
+    type=click.IntRange(1, MAX_SESSIONS_LISTED),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help=f"How many sessions to show, at most {MAX_SESSIONS_LISTED}.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Form of the output: tables, or one object of JSON.",
+)
+@click.pass_obj
+def show(paths: Paths, run: str, last: int, output: str) -> None:
+    """Show who emits into RUN, and who did: its sessions, those that go on first, then the newest.
+
+    A session is `lost` when its emitter is gone without having said that it ends, until it returns.
+    """
+    check_run_name(run)
+    with connect(paths, "logctl runs", autostart=True) as client:
+        try:
+            shown = client.request(Sessions(client.new_id(), run, last))
+        except Refused as error:
+            raise explained(client, run, error) from None
+    if output == "json":
+        click.echo(json.dumps(shown))
+        return
+    click.echo(table(_HEADERS, [_row(shown["run"])], right_aligned={2, 3, 6}))
+    if shown["sessions"]:
+        rows = [_session_row(session) for session in shown["sessions"]]
+        click.echo("\n" + table(_SESSION_HEADERS, rows, right_aligned={1, 7}))
+
+
+_SESSION_HEADERS = ("STATE", "PID", "USER", "HOST", "SOURCE", "START", "END", "RECORDS", "COMMAND")
+
+
+def _session_row(session: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        told(session["state"], session["exit_status"]),
+        str(session["pid"] or ""),
+        user_name(session["uid"]),
+        escape_text(session["host"], colour=False),
+        escape_text(session["source"], colour=False),
+        local_time(session["started_us"]),
+        "" if session["ended_us"] is None else local_time(session["ended_us"]),
+        human_count(session["records"]),
+        escape_text(session["command"], colour=False),
+    )
 
 
 DEFAULT = "default"
@@ -138,12 +200,9 @@ _HEADERS = ("RUN", "STATE", "RECORDS", "SIZE", "FIRST", "LAST", "RATE")
 
 
 def _row(run: dict[str, Any]) -> tuple[str, ...]:
-    state = run["state"]
-    if run["exit_status"] is not None and state == "ended":
-        state += f" {run['exit_status']}"
     return (
         run["name"],
-        state,
+        told(run["state"], run["exit_status"]),
         human_count(run["records"]),
         human_bytes(run["bytes"]),
         _ago(run["first_time_us"]),

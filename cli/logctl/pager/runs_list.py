@@ -15,6 +15,7 @@ from logctl.pager.attributes import Attribute, Segment
 from logctl.pager.cells import columns_of, fitted
 from logctl.pager.keys import ACTIONS
 from logctl.pager.view import View
+from logd.states import GOES_ON, told
 
 TITLE: Final = Attribute("title")
 TEXT: Final = Attribute("text")
@@ -43,7 +44,7 @@ class RunsList:
     def of(cls, runs: Sequence[dict[str, Any]], now_us: int, current: str = "") -> RunsList:
         """The list with the run that was written last before the others, and one of them chosen."""
         newest = tuple(
-            sorted(runs, key=lambda run: (run["state"] != "running", -(run["last_time_us"] or 0), run["name"]))
+            sorted(runs, key=lambda run: (run["state"] not in GOES_ON, -(run["last_time_us"] or 0), run["name"]))
         )
         names = [run["name"] for run in newest]
         return cls(newest, now_us, names.index(current) if current in names else 0)
@@ -93,11 +94,16 @@ def view_of_runs(listed: RunsList, rows: int, columns: int) -> View:
 
 
 def _cells(run: dict[str, Any], now_us: int) -> tuple[str, ...]:
-    state, status = run["state"], run["exit_status"]
-    ended = f"ended {status}" if state == "ended" and status is not None else state
     last = human_age(max(0.0, (now_us - run["last_time_us"]) / 1e6)) + " ago" if run["last_time_us"] else ""
     rate = f"{run['records_per_second']:,.0f}/s" if run["records_per_second"] else ""
-    return run["name"], ended, f"{run['records']:,}", human_bytes(run["bytes"]), last, rate
+    return (
+        run["name"],
+        told(run["state"], run["exit_status"]),
+        f"{run['records']:,}",
+        human_bytes(run["bytes"]),
+        last,
+        rate,
+    )
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

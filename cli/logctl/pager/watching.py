@@ -43,6 +43,7 @@ from logd.client import pieces_of
 from logd.client.blocking import refusal
 from logd.errors import BadFilter
 from logd.protocol import Attach, Batch, Detach, Error, ErrorCode, Head, Items, Message, Page, Read, Reply, View, Watch
+from logd.states import GOES_ON
 
 WINDOW_RECORDS: Final = 500
 """What is sent at once of more: a few screens, of which one is seen."""
@@ -294,7 +295,7 @@ class Watching:
                 yield told
 
     def _take_run(self, name: str, value: dict[str, Any]) -> Iterator[Event]:
-        running, begun_us = value["state"] == "running", value["begun_us"]
+        running, begun_us = value["state"] in GOES_ON, value["begun_us"]
         watched = self._runs.get(name)
         if watched is None:
             is_new = begun_us > self._began_us

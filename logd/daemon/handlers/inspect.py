@@ -8,12 +8,15 @@ import trio
 
 from logd import accel
 from logd.fanout import Subscription
-from logd.protocol import Ping, Pong, Reply, Runs, Stats
-from logd.store import RunFigures, RunRow
+from logd.protocol import Ping, Pong, Reply, Runs, Sessions, Stats
+from logd.record import now_us
+from logd.states import ENDED, LOST, state_of
+from logd.store import RunFigures, RunRow, SessionRow
 from logd.version import __version__
 
 if TYPE_CHECKING:
     from logd.daemon.peer import Peer
+    from logd.daemon.run import LiveRun, Session
     from logd.daemon.server import Server
 
 
@@ -33,12 +36,12 @@ async def runs(peer: Peer, request: Runs) -> None:
 
 def _describe_run(server: Server, row: RunRow) -> dict[str, Any]:
     run = server.hub.live.get(row.name)
-    running = run is not None and run.running
     figures = row.figures or RunFigures(1, 0, 0, None, None)
+    state = _state(server, row, run)
     return {
         "name": row.name,
-        "state": "running" if running else "ended" if row.figures else "unreadable",
-        "exit_status": row.exit_status,
+        "state": state,
+        "exit_status": row.exit_status if state == ENDED else None,
         "records": figures.head + 1 - figures.first_seq,
         "bytes": figures.size_bytes,
         "first_time_us": figures.first_time_us,
@@ -46,6 +49,64 @@ def _describe_run(server: Server, row: RunRow) -> dict[str, Any]:
         "records_per_second": run.records.rate(trio.current_time()) if run is not None else 0.0,
         "max_bytes": row.max_bytes,
         "max_age_seconds": None if row.max_age_seconds is None else int(row.max_age_seconds),
+    }
+
+
+def _state(server: Server, row: RunRow, run: LiveRun | None) -> str:
+    silent_seconds = server.paces.config.silent_seconds
+    if run is not None:
+        return run.state(silent_seconds)
+    if row.figures is None:
+        return "unreadable"
+    return state_of(
+        goes_on=bool(server.hub.awaited.get(row.name)),
+        lost=row.lost,
+        quiet_seconds=0.0,
+        silent_seconds=silent_seconds,
+    )
+
+
+def _seconds_since(time_us: int) -> float:
+    return (now_us() - time_us) / 1e6
+
+
+async def sessions(peer: Peer, request: Sessions) -> None:
+    server = peer.server
+    row = await trio.to_thread.run_sync(server.store.row, request.run)
+    kept = await trio.to_thread.run_sync(server.store.catalog.sessions, request.run, request.limit)
+    run = server.hub.live.get(request.run)
+    open_sessions = run.sessions if run is not None else {}
+    awaited = server.hub.awaited.get(request.run, set())
+    silent_seconds = server.paces.config.silent_seconds
+    listed = [
+        _describe_session(each, open_sessions.get(each.key), awaited=each.key in awaited, silent_seconds=silent_seconds)
+        for each in kept
+    ]
+    await peer.send(Reply(request.id, {"run": _describe_run(server, row), "sessions": listed}))
+
+
+def _describe_session(
+    row: SessionRow, session: Session | None, *, awaited: bool, silent_seconds: float
+) -> dict[str, Any]:
+    """A session as the catalog has it, and what is known of it while it is open."""
+    goes_on = session is not None or awaited
+    state = state_of(
+        goes_on=goes_on,
+        lost=row.state == LOST,
+        quiet_seconds=_seconds_since(session.heard_us) if session is not None else 0.0,
+        silent_seconds=silent_seconds,
+    )
+    return {
+        "state": state,
+        "exit_status": row.exit_status,
+        "pid": row.pid,
+        "uid": row.uid,
+        "host": row.host,
+        "command": row.command[:MAX_LISTED_CHARACTERS],
+        "source": row.source,
+        "started_us": row.started_us,
+        "ended_us": None if goes_on else row.ended_us,
+        "records": row.records + (session.records if session is not None else 0),
     }
 
 
