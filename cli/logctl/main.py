@@ -9,7 +9,23 @@ import click
 
 from logd import console
 
-COMMANDS = ("attach", "clear", "emit", "export", "import", "logs", "rm", "run", "runs", "status", "throttle", "verify")
+COMMANDS = (
+    "attach",
+    "clear",
+    "emit",
+    "end",
+    "export",
+    "import",
+    "kill",
+    "logs",
+    "rm",
+    "run",
+    "runs",
+    "status",
+    "throttle",
+    "verify",
+    "wait",
+)
 
 
 class _Commands(click.Group):
