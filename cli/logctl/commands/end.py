@@ -12,9 +12,10 @@ from logctl.figures import counted
 from logctl.named import explained
 from logd import console
 from logd.client import Client, connect
+from logd.client.blocking import refusal
 from logd.errors import Refused
 from logd.paths import Paths
-from logd.protocol import Close, Items, Open, Sessions, Watch
+from logd.protocol import Close, Error, Items, Open, Reply, Sessions, Watch
 from logd.record import check_run_name
 
 OTHERS_SECONDS = 10.0
@@ -46,7 +47,10 @@ def command(paths: Paths, run: str, status: int) -> None:
             raise explained(client, run, error) from None
         if others := _wait_for_others(client, run):
             console.complain(f"run {run} has its status, and goes on with {counted(others, 'emitter')} more")
-        client.request(Close(session, status))
+        client.send(Close(session, status))
+        while not (isinstance(message := client.receive(), Reply) and message.id == session):
+            if isinstance(message, Error):
+                raise refusal(message)
 
 
 def _wait_for_others(client: Client, run: str) -> int:

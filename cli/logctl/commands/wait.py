@@ -116,9 +116,11 @@ def _beginning(client: Client, run: str) -> dict[str, Any]:
     if value is not None and value["state"] in GOES_ON:
         return {"from_seq": max(1, value["begun_seq"])}
     try:
-        sessions = client.request(Sessions(client.new_id(), run, 1))["sessions"]
+        sessions = client.request(Sessions(client.new_id(), run))["sessions"]
     except Refused as error:
         if error.code != ErrorCode.NO_SUCH_RUN:
             raise
         sessions = []
-    return {"from_time_us": sessions[0]["started_us"]} if sessions else {"from_seq": 1}
+    # One without records may be `logctl end`, which only says how those before it ended.
+    begun_us = next((each["started_us"] for each in sessions if each["records"]), None)
+    return {"from_seq": 1} if begun_us is None else {"from_time_us": begun_us}

@@ -1,13 +1,13 @@
 """Lines that are one message: a traceback, with all that it is chained to, becomes one text.
 
-    Traceback (most recent call last):                                        FRAMES
+    Traceback (most recent call last):                                        BEGUN
       File "train.py", line 3, in <module>                                    FRAMES
         step()                                                                FRAMES
     KeyError: 'loss'                                                          TOLD
                                                                               PAUSE
     During handling of the above exception, another exception occurred:       LINKED
                                                                               LINKED
-    Traceback (most recent call last):                                        FRAMES
+    Traceback (most recent call last):                                        BEGUN
 
 What stands before the first word, such as blanks or "[rank0]: ", stands before the lines that follow, too. Stack traces
 of Java and JavaScript begin with a line that names an exception, if one that begins with "at" follows.
@@ -54,6 +54,7 @@ class Piece(NamedTuple):
 
 
 class _State(Enum):
+    BEGUN = auto()
     FRAMES = auto()
     """Indented lines, and then the one that tells the exception."""
     GROUP = auto()
@@ -116,7 +117,7 @@ class Tracebacks:
     def _begins(self, line: bytes) -> bool:
         """Whether a line begins something; if so, its state is entered."""
         if match := _BEGIN.fullmatch(line):
-            self._prefix, self._state = match[1], _State.GROUP if match[2] else _State.FRAMES
+            self._prefix, self._state = match[1], _State.GROUP if match[2] else _State.BEGUN
         elif _HEAD.fullmatch(line):
             self._prefix, self._state = b"", _State.HEAD
         else:
@@ -139,6 +140,8 @@ class Tracebacks:
 def _after(state: _State, text: bytes, *, is_empty: bool) -> _State | None:
     """The state that a line leads to, None where it belongs to something else."""
     match state:
+        case _State.BEGUN:
+            return _State.FRAMES if not is_empty and text[:1].isspace() else None
         case _State.FRAMES:
             return None if is_empty else _State.FRAMES if text[:1].isspace() else _State.TOLD
         case _State.GROUP if not is_empty:
@@ -151,7 +154,7 @@ def _after(state: _State, text: bytes, *, is_empty: bool) -> _State | None:
             if is_empty:
                 return _State.LINKED
             match = _BEGIN.fullmatch(text)
-            return None if match is None else _State.GROUP if match[2] else _State.FRAMES
+            return None if match is None else _State.GROUP if match[2] else _State.BEGUN
         case _State.HEAD:
             return _State.STACK if _AT.match(text) else None
         case _State.STACK:
