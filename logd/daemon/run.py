@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import trio
 
 from logd.daemon.access import Credentials
 from logd.daemon.meter import RateMeter
-from logd.fanout import Filter, RecentBlocks, Shelf, Sieve, Table
+from logd.fanout import Bell, Filter, RecentBlocks, Shelf, Sieve, Table
 from logd.ingest import Envelope
 from logd.protocol import Open
 from logd.record import ANY_LEVEL, Stored, now_us
@@ -76,8 +77,8 @@ class LiveRun:
         self.sieves: dict[str, Sieve] = {}
         """What subscriptions with a filter read through, by the filter."""
         self._recent = RecentBlocks(shelf)
-        self._moved = trio.Event()
-        self._turned = trio.Event()
+        self._moved = Bell()
+        self._turned = Bell()
 
     @property
     def first_seq(self) -> int:
@@ -109,23 +110,20 @@ class LiveRun:
         for block in stored:
             self._recent.add(block)
         self.head = self.store.extent.head
-        self._moved.set()
-        self._moved = trio.Event()
+        self._moved.ring()
 
     def turn(self) -> None:
         """Wake whoever waits: something has changed about the run, not only its head."""
-        self._turned.set()
-        self._turned = trio.Event()
-        self._moved.set()
-        self._moved = trio.Event()
+        self._turned.ring()
+        self._moved.ring()
 
     async def wait_moved(self) -> None:
-        """Return when the head has moved, or the run has turned."""
+        """Return when the head has moved, or the run has turned; also for nothing."""
         await self._moved.wait()
 
-    async def wait_turned(self) -> None:
-        """Return at the next `turn`."""
-        await self._turned.wait()
+    async def wait_turned(self, until: float = math.inf) -> None:
+        """Return at the next `turn`, or at that time; also for nothing."""
+        await self._turned.wait(until)
 
     async def blocks(self, seq: int, max_bytes: int, level_mask: int) -> tuple[list[Stored], int]:
         """The blocks from record `seq` on that have one of the levels: from memory where they are new, or from disk.
