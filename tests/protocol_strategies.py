@@ -367,7 +367,7 @@ _WINDOW = _integer(1, MAX_WINDOW_RECORDS)
 _INTERVAL_MS = _integer(0, 3_600_000)
 
 KEYS: dict[str, dict[str, Key]] = {
-    "hello": {"versions": _VERSIONS, "client": _LABEL},
+    "hello": {"versions": _VERSIONS, "client": _LABEL, "terminal": _text(64)},
     "open": {
         "id": _ID,
         "run": _RUN,
@@ -445,7 +445,7 @@ KEYS: dict[str, dict[str, Key]] = {
     "ack": {"session": _ID, "batch": _ID, "written_seq": _ID, "synced_seq": _ID},
     "batch": {"sub": _ID, "pieces": _PIECES, "next_seq": _ID, "head": _ID, "rows": _ROWS, "skipped": _ID},
     "head": {"sub": _ID, "first_seq": _ID, "head": _ID},
-    "items": {"sub": _ID, "items": _ITEMS, "whole": _FLAG, "more": _FLAG},
+    "items": {"sub": _ID, "items": _ITEMS, "whole": _FLAG, "more": _FLAG, "run": Key(st.none() | _ITEM, _WRONG_ITEMS)},
     "event": {
         "sub": _ID,
         "kind": _one_of(

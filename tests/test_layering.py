@@ -29,6 +29,7 @@ ALLOWED = {
     "logd.states": set[str](),
     "logd.console": {"logd.errors", "logd.paths", "logd.version"},
     "logd.accel": {"logd.errors"},
+    "logd.progress": set[str](),
     "logd.protocol": {"logd.errors", "logd.record"},
     # The stages, which do not know each other.
     "logd.ingest": {"logd.accel", "logd.record"},
@@ -42,6 +43,7 @@ ALLOWED = {
         "logd.fanout",
         "logd.ingest",
         "logd.paths",
+        "logd.progress",
         "logd.protocol",
         "logd.record",
         "logd.states",
@@ -84,7 +86,8 @@ OTHERS = {
     "re2": {"logctl.pager.highlight", "logd.fanout.pattern"},
     "trio": {
         *("logd.client.async_client", "logd.daemon", "logd.fanout", "logd.main"),
-        *("logctl.pager.app", "logctl.pager.errands", "logctl.pager.link", "logctl.pager.session"),
+        *("logctl.pager.app", "logctl.pager.errands", "logctl.pager.link", "logctl.pager.loop"),
+        *("logctl.board.app", "logctl.pager.session"),
     },
     "urwid": {"logctl.pager.terminal", "logctl.pager.theme"},
     "wcwidth": {"logctl.pager.cells"},

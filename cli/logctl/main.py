@@ -25,6 +25,7 @@ COMMANDS = (
     "throttle",
     "verify",
     "wait",
+    "who",
 )
 
 

@@ -9,18 +9,28 @@ from typing import Any
 import trio
 
 from logd.daemon.hub import Hub
+from logd.daemon.items import merged
 from logd.daemon.refusal import RequestRefused
 from logd.daemon.run import LiveRun
 from logd.errors import LogdError
 from logd.fanout import Table
 from logd.protocol import ErrorCode
 from logd.record import now_us
-from logd.store import MAX_ITEMS_OF_RUN, Store
+from logd.store import MAX_ITEMS_OF_RUN, Item, Store
 
 log = logging.getLogger(__name__)
 
 SAVE_SECONDS = 1.0
 """How long after a change it is written at the latest. A daemon that is killed in that time loses the change."""
+
+
+def how_is(run: LiveRun, silent_seconds: float) -> dict[str, Any]:
+    """What who watches a run's board is told of the run itself."""
+    return {
+        "state": run.state(silent_seconds),
+        "exit_status": run.exit_status,
+        "ended_us": None if run.may_go_on else run.ended_us,
+    }
 
 
 class Boards:
@@ -37,17 +47,27 @@ class Boards:
         """A run's board, which is there as long as the run is in use. StoreError where it cannot be read."""
         async with self._loading:
             if run.board is None:
-                items = await trio.to_thread.run_sync(self._store.catalog.items, run.name)
+                items, ended_us = await trio.to_thread.run_sync(self._read, run.name)
                 run.board = Table()
                 for key, item in items.items():
                     run.board.set(key, item.value)
+                if run.ended_us is None:
+                    run.ended_us = ended_us
             return run.board
 
+    def _read(self, name: str) -> tuple[dict[str, Item], int | None]:
+        """What the catalog has of a run's board, and when its last session ended."""
+        catalog = self._store.catalog
+        newest = catalog.sessions(name, 1)
+        return catalog.items(name), newest[0].ended_us if newest else None
+
     async def report(self, run: LiveRun, items: Mapping[str, Any], *, reset: bool) -> None:
-        """Set values; None removes a key. RequestRefused where the board would have too many."""
+        """Merge fields into items; None removes one. All of it is taken, or nothing: RequestRefused says why."""
         board = await self.of(run)
-        values = {key: None for key, _ in board.items()} if reset else {}
-        values.update(items)
+        values: dict[str, Any] = {key: None for key, _ in board.items()} if reset else {}
+        now = now_us()
+        for key, given in items.items():
+            values[key] = None if given is None else merged(key, None if reset else board.get(key), given, now)
         count = len(board) + sum((value is not None) - (key in board) for key, value in values.items())
         if count > MAX_ITEMS_OF_RUN:
             raise RequestRefused(

@@ -60,6 +60,8 @@ class LiveRun:
         """When somebody last began to write it, since it is in use."""
         self.begun_seq = 0
         """The seq of the first record since then, or where that is to be."""
+        self.ended_us: int | None = None
+        """When its last session ended, as far as somebody has asked for that; it may have begun again since."""
         self.exit_status: int | None = None
         """The last that a session gave."""
         self.is_lost = False

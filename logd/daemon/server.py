@@ -133,6 +133,7 @@ class Server:
             log.exception("serving pid %d failed", credentials.pid)
         finally:
             self.peers.discard(peer)
+            self.topics.stir()
             self._connections_of[credentials.uid] -= 1
 
     def _refusal(self, credentials: Credentials) -> tuple[ErrorCode, str] | None:
@@ -173,6 +174,7 @@ class Server:
         run.sessions[key] = session
         run.turn()
         await self._note_in_catalog(run, partial(self.store.catalog.begin_session, run.name, _session_row(session)))
+        self.topics.stir()
         return session
 
     def _last_batch(self, run: LiveRun, key: int) -> int:
@@ -206,12 +208,14 @@ class Server:
             # It is interrupted: the next daemon is to await it.
             end = partial(catalog.interrupt_session, run.name, session.key, records=session.records)
         await self._note_in_catalog(run, end)
+        run.ended_us = now_us()
         del run.sessions[session.key]
         run.awaited.discard(session.key)
         run.is_lost = not closed and not is_interrupted
         if run.is_lost or exit_status is not None:
             run.exit_status = exit_status
         run.turn()
+        self.topics.stir()
         self.hub.release(run)
 
     async def _note_in_catalog(self, run: LiveRun, note: Callable[[], None]) -> None:

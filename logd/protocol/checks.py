@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
@@ -26,9 +26,9 @@ MAX_ITEMS_IN_FRAME = 500
 """Of a table. As large as they may be, so many fit a frame."""
 MAX_KEY_BYTES = 256
 """A table's key."""
-MAX_ITEM_BYTES = 1024
+MAX_ITEM_BYTES = 1280
 """What a table has for a key: its names and values together, as text."""
-MAX_ITEM_NAMES = 16
+MAX_ITEM_NAMES = 24
 MAX_SETTINGS = 32
 MAX_FILTERS = 4
 """Of which each has the next in its `also`."""
@@ -78,8 +78,13 @@ def is_item(value: Any) -> bool:
         is_map(value)
         and len(value) <= MAX_ITEM_NAMES
         and all(type(item) in _SCALARS and _is_value(item, 0) for item in value.values())
-        and sum(len(name.encode()) + len(str(item).encode()) for name, item in value.items()) <= MAX_ITEM_BYTES
+        and item_bytes(value) <= MAX_ITEM_BYTES
     )
+
+
+def item_bytes(item: Mapping[str, Any]) -> int:
+    """An item's names and values together, as text."""
+    return sum(len(name.encode()) + len(str(value).encode()) for name, value in item.items())
 
 
 def is_items(value: Any) -> bool:

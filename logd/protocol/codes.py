@@ -23,6 +23,7 @@ class ErrorCode(StrEnum):
     BATCH_GAP = "batch_gap"
     BAD_FILTER = "bad_filter"
     BAD_SETTING = "bad_setting"
+    BAD_ITEM = "bad_item"
     BOARD_FULL = "board_full"
     RUN_IN_USE = "run_in_use"
     STORE_FAILED = "store_failed"
@@ -54,6 +55,7 @@ _SENTENCES = {
     ErrorCode.BATCH_GAP: "The batch number is not the next one of its session.",
     ErrorCode.BAD_FILTER: "The filter's pattern is not a regular expression as RE2 has them.",
     ErrorCode.BAD_SETTING: "There is no such setting, or it cannot have this value.",
+    ErrorCode.BAD_ITEM: "An item of the report is none that a board can have; the board is as it was.",
     ErrorCode.BOARD_FULL: "The run's board would have more items than it can have; it is as it was.",
     ErrorCode.RUN_IN_USE: "Somebody emits into the run, which must not be while it is removed.",
     ErrorCode.STORE_FAILED: "The store could not be read.",

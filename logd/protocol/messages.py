@@ -30,6 +30,7 @@ from logd.protocol.checks import (
     integer,
     is_filter,
     is_flag,
+    is_item,
     is_items,
     is_lines,
     is_pieces,
@@ -137,12 +138,16 @@ def _message(name: str, **checks: Check) -> Callable[[_Class], _Class]:
 # From client to daemon
 
 
-@_message("hello", versions=is_versions, client=text(MAX_LABEL_BYTES))
+@_message("hello", versions=is_versions, client=text(MAX_LABEL_BYTES), terminal=text(64))
 class Hello(Message):
-    """The first message of a connection: the protocol versions that the client speaks."""
+    """The first message of a connection: the protocol versions that the client speaks.
+
+    `terminal` names the one that its user is at, for where the daemon cannot tell.
+    """
 
     versions: list[int]
     client: str = ""
+    terminal: str = ""
 
 
 @_message(
@@ -305,7 +310,10 @@ class Watch(Message):
 
 @_message("report", id=ID, run=RUN, items=is_items, reset=is_flag)
 class Report(Message):
-    """Set what a run's board has for some keys; None removes one, and `reset` first of all those that there are."""
+    """Merge fields into items of a run's board. A field or an item that is None is removed.
+
+    A number `advance` is added to the item's `done`. With `reset`, all items that there are are removed first.
+    """
 
     id: int
     run: str
@@ -484,17 +492,19 @@ class Head(Message):
     head: int
 
 
-@_message("items", sub=ID, items=is_items, whole=is_flag, more=is_flag)
+@_message("items", sub=ID, items=is_items, whole=is_flag, more=is_flag, run=optional(is_item))
 class Items(Message):
     """What has changed of a table: values by key, None for one that is removed.
 
     With `whole` these are all, and what was sent before is to be dropped. With `more` what belongs to it follows.
+    `run` is of a board, and says how its run is, where that has changed.
     """
 
     sub: int
     items: dict[str, Any]
     whole: bool = False
     more: bool = False
+    run: dict[str, Any] | None = None
 
 
 @_message(

@@ -1,7 +1,7 @@
 """Blocks on disk: rotating segments of JSON Lines with an index each. Nothing here knows of sockets or of trio."""
 
 from logd.store.batches import session_key
-from logd.store.catalog import MAX_ITEMS_OF_RUN, Catalog, RunFigures, RunRow, SessionRow
+from logd.store.catalog import MAX_ITEMS_OF_RUN, Catalog, Item, RunFigures, RunRow, SessionRow
 from logd.store.index import Entry
 from logd.store.reader import Extent, Reader
 from logd.store.report import Report
@@ -15,6 +15,7 @@ __all__ = [
     "Catalog",
     "Entry",
     "Extent",
+    "Item",
     "Limits",
     "Reader",
     "Report",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,17 @@ import logd.daemon.boards
 from logd.config import StoreConfig
 from logd.daemon.boards import Boards
 from logd.daemon.hub import Hub
+from logd.daemon.items import OWN
 from logd.daemon.refusal import RequestRefused
 from logd.daemon.run import LiveRun
 from logd.errors import StoreError
 from logd.protocol import ErrorCode
 from logd.store import Store
+
+
+def reported(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item without what the daemon has added."""
+    return {name: value for name, value in item.items() if name not in OWN}
 
 
 class Bed:
@@ -38,11 +44,11 @@ class Bed:
 
     def kept(self, name: str) -> dict[str, Any]:
         """What the catalog has."""
-        return {key: item.value for key, item in self.store.catalog.items(name).items()}
+        return {key: reported(item.value) for key, item in self.store.catalog.items(name).items()}
 
     async def shown(self, name: str) -> dict[str, Any]:
         async with self.hub.using(name) as run:
-            return dict((await self.boards.of(run)).items())
+            return {key: reported(item) for key, item in (await self.boards.of(run)).items()}
 
 
 @asynccontextmanager
@@ -81,6 +87,25 @@ async def test_reset_removes_what_there_was(tmp_path: Path) -> None:
         assert await bed.shown("job") == {"b": {"n": 1}, "c": {"n": 1}}
         await bed.boards.save()
         assert bed.kept("job") == {"b": {"n": 1}, "c": {"n": 1}}
+
+
+async def test_fields_are_merged_and_a_report_is_taken_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    async with opened(tmp_path) as bed:
+        await bed.report("job", {"a": {"done": 1, "total": 5, "status": "one"}, "b": {"own": True}})
+        await bed.report("job", {"a": {"advance": 2, "status": None}})
+        expected = {"a": {"done": 3, "total": 5}, "b": {"own": True}}
+        assert await bed.shown("job") == expected
+        with pytest.raises(RequestRefused) as refused:
+            await bed.report("job", {"a": {"done": 4}, "c": {}, "b": {"state": "begun"}}, reset=True)
+        assert refused.value.code == ErrorCode.BAD_ITEM
+        assert await bed.shown("job") == expected
+        await bed.boards.save()
+        assert bed.kept("job") == expected
+        await bed.report("job", {"a": {"advance": 2}}, reset=True)
+        assert await bed.shown("job") == {"a": {"done": 2}}
+    async with opened(tmp_path) as bed:
+        await bed.report("job", {"a": {"advance": 2}})
+        assert (await bed.shown("job"))["a"]["done"] == 5, "it was not saved since"
 
 
 async def test_what_changes_is_saved_soon_and_the_run_is_in_use_until_then(

@@ -35,10 +35,12 @@ from logd.daemon.handlers import attach, manage, tables
 from logd.daemon.handlers.attach import MAX_SUBSCRIPTIONS_OF_PEER, Watcher
 from logd.daemon.handlers.emit import MAX_SESSIONS_OF_PEER, MAX_STREAMS_OF_SESSION
 from logd.daemon.handlers.inspect import MAX_LISTED, MAX_LISTED_CHARACTERS, runs, sessions, stats
+from logd.daemon.items import MAX_BYTES_OF_ITEM, MAX_FIELDS_OF_ITEM
 from logd.daemon.peer import Peer
 from logd.daemon.server import Server
 from logd.fanout import READ_BYTES, Subscription, subscription, table
 from logd.paths import Paths
+from logd.progress import STATES
 from logd.protocol import (
     MAX_FRAME_BYTES,
     MAX_ITEMS_IN_FRAME,
@@ -110,6 +112,8 @@ BOUNDS = {
     "bytes in an item's key": MAX_KEY_BYTES,
     "names in an item": MAX_ITEM_NAMES,
     "bytes in an item": MAX_ITEM_BYTES,
+    "names in an item of a board": MAX_FIELDS_OF_ITEM,
+    "bytes in an item of a board": MAX_BYTES_OF_ITEM,
     "items of a run's board": MAX_ITEMS_OF_RUN,
     "settings in a throttle": MAX_SETTINGS,
     "records in a page": MAX_PAGE_RECORDS,
@@ -227,6 +231,8 @@ def at_limits(kind: str) -> tuple[list[Any], list[Any]]:
             return [{}, {"x": 0.5, "y": True}, full], [{**full, "x": 1}, {"x": "1"}, {"x": None}, []]
         case "map":
             return [{}, {"x": []}], [[], {1: 1}]
+        case "item":
+            return [{}, {"x": "text", "y": None, "z": 0.5}], [[], {"x": []}, {1: 1}]
         case "filter":
             return [{}, {"pattern": "x", "invert": True}], [[], {"x": 1}, {1: 1}]
         case "list of pieces":
@@ -334,7 +340,8 @@ def test_the_page_names_no_code_that_does_not_exist() -> None:
     """`Cm` marks codes, and other words of the protocol; what of them looks like a code is one."""
     values = {word for keys in LISTED.values() for kind, _ in keys.values() for word in re.findall(r"\w+", kind)}
     named = set(re.findall(r"(?:^\.| )Cm (\S+)", SOURCE, flags=re.M))
-    assert named - values - {*GOES_ON, ENDED, LOST, "unreadable", "stdout", "stderr", *MODES} <= set(ErrorCode)
+    words = {*GOES_ON, ENDED, LOST, "unreadable", "stdout", "stderr", *MODES, *STATES}
+    assert named - values - words <= set(ErrorCode)
 
 
 def test_the_page_names_the_version() -> None:
@@ -467,6 +474,7 @@ class Asker:
 
     credentials = Credentials(pid=1, uid=2)
     client = "test"
+    terminal = "pts/3"
     number = 7
     check_id_is_free = Peer.check_id_is_free
 

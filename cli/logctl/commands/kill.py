@@ -78,7 +78,7 @@ def _signal(run: str, emitter: dict[str, Any], number: int) -> bool:
     with Process(emitter["pid"]) as process:
         if not process.began_by(emitter["since_us"]):
             return False
-        job_pid = emitter.get("job_pid", process.pid)
+        job_pid = emitter["job_pid"]
         if job_pid == process.pid:
             if _is_emit(emitter["command"]):
                 raise LogdError(

@@ -124,7 +124,7 @@ class Records:
     def _show_live(self, stream: _Stream) -> None:
         """Show a live line. One that follows one that was done is another item of the same name."""
         stream.live = stream.redraws.live
-        if stream.item.get("state") == "done":
+        if stream.item.get("state", "done") == "done":  # perhaps also one that is left of a run of that name before
             self._emitter.report({stream.name: None})
         self._report(stream, item_of(stream.live))
 

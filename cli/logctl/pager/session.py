@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -12,9 +11,10 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 import trio
 
-from logctl.pager.app import SIGNALS, App
+from logctl.pager.app import App
 from logctl.pager.filters import Filter
 from logctl.pager.link import CLIENT, Link
+from logctl.pager.loop import SIGNALS, collect_garbage, end_by, make_terminal
 from logctl.pager.model import start
 from logctl.pager.watching import Watching
 from logd.client import AsyncClient, start_daemon
@@ -54,11 +54,7 @@ def show(paths: Paths, wish: Wish) -> None:
     with ExitStack() as stack:
         trace = stack.enter_context(_opened(wish.trace)) if wish.trace else None
         ended_by = trio.run(_show, paths, wish, trace)
-    if ended_by == signal.SIGINT:
-        raise KeyboardInterrupt
-    if ended_by is not None:
-        signal.signal(ended_by, signal.SIG_DFL)
-        os.kill(os.getpid(), ended_by)
+    end_by(ended_by)
 
 
 def _opened(path: str) -> IO[str]:
@@ -91,8 +87,8 @@ async def _show(paths: Paths, wish: Wish, trace: IO[str] | None) -> signal.Signa
                     link.ask(effect)
                 await link.flush()
                 if terminal is None:
-                    terminal = _terminal()
-                    _collect_garbage()
+                    terminal = make_terminal()
+                    collect_garbage()
                 app = App(state, terminal, link, paths, trace)
                 await app.run(signals)
                 if not app.opens:
@@ -105,13 +101,6 @@ async def _show(paths: Paths, wish: Wish, trace: IO[str] | None) -> signal.Signa
                 terminal.close()
 
 
-def _collect_garbage() -> None:
-    """Begin to look for garbage, where that was put off, and not among what was imported."""
-    if not gc.isenabled():
-        gc.freeze()
-        gc.enable()
-
-
 async def _linked(paths: Paths, wish: Wish) -> Link:
     async def reconnect() -> AsyncClient:
         return await AsyncClient.connect(paths, CLIENT)
@@ -122,13 +111,3 @@ async def _linked(paths: Paths, wish: Wish) -> Link:
         start_daemon(paths)
         client = await reconnect()
     return Link(client, reconnect, Watching(wish.runs, wish.patterns, now_us, waits=wish.waits))
-
-
-def _terminal() -> Terminal:
-    # Not at the top: urwid is imported while the daemon reads.
-    from logctl.pager.terminal import Terminal
-    from logctl.pager.theme import Theme, colours_of, is_light_background
-
-    light = is_light_background(os.environ)
-    colours = colours_of(os.environ)
-    return Terminal(Theme(colours, light=bool(light)), asks=light is None and colours > 1)

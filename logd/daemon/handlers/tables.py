@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from logd.daemon.boards import how_is
 from logd.daemon.handlers.attach import check_subscriptions
 from logd.daemon.refusal import RequestRefused
 from logd.errors import ConfigError, LogdError
@@ -49,10 +50,17 @@ async def _send_board(peer: Peer, request: Watch) -> None:
         throttler = server.paces.throttler("board", request.interval_ms / 1000)
         try:
             await peer.send(Reply(request.id, {}))
+            subscription = TableSubscription(
+                request.id, board, throttler, of_run=lambda: how_is(run, server.paces.config.silent_seconds)
+            )
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(TableSubscription(request.id, board, throttler).run, peer.send)
+                nursery.start_soon(subscription.run, peer.send)
                 while not run.removed:
+                    went_on = run.may_go_on
                     await run.wait_turned()
+                    board.stir()
+                    if went_on and not run.may_go_on:
+                        subscription.hurry()  # what it was at the end is to be seen at the end
                 await peer.cancel(nursery.cancel_scope)
             await peer.send(Event(request.id, "removed"))
         finally:
@@ -62,7 +70,8 @@ async def _send_board(peer: Peer, request: Watch) -> None:
 async def _send_topic(peer: Peer, request: Watch) -> None:
     server, pattern = peer.server, request.run or "*"
     topics = server.topics
-    throttler = server.paces.throttler(request.topic, request.interval_ms / 1000)
+    kind = "runs" if request.topic == "runs" else "arrivals"
+    throttler = server.paces.throttler(kind, request.interval_ms / 1000)
     try:
         await peer.send(Reply(request.id, {}))
         if request.topic == "runs":
@@ -104,4 +113,5 @@ async def throttle(peer: Peer, request: Throttle) -> None:
         raise RequestRefused(ErrorCode.BAD_SETTING, error.message) from None
     for run in peer.server.hub.live.values():
         run.turn()  # who waits by the old interval is to wait by the new one
+    peer.server.topics.stir()
     await peer.send(Reply(request.id, asdict(paces.config)))
