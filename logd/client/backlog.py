@@ -158,6 +158,11 @@ class Backlog:
         if self._spool is not None:
             self._spool.close() if keep and self._spool_end else self._spool.remove()
 
+    def abandon(self) -> None:
+        """Leave the spool to another process that has it, too."""
+        if self._spool is not None:
+            self._spool.close()
+
     def _refill(self) -> None:
         while self._spool is not None and self._spool.unread_bytes and self._fits(self._spool.next_bytes()):
             unread_bytes = self._spool.unread_bytes

@@ -12,6 +12,7 @@ sum is sent. Nothing of this goes to the disk: these are last values, and of no 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any, NamedTuple
@@ -47,14 +48,22 @@ class _Change(NamedTuple):
 
 
 class PendingBoard:
-    """The changes that one run's board has not been told of, or may not have."""
+    """The changes that one run's board has not been told of, or may not have. Any thread may report some.
 
-    def __init__(self, run: str) -> None:
+    Args:
+        run: the run's name.
+        interval_seconds: how long after a report the next one is sent at the earliest.
+    """
+
+    def __init__(self, run: str, interval_seconds: float = 0.0) -> None:
+        # Reentrant: a signal's handler may report, too, while the thread that it interrupts does.
+        self._lock = threading.RLock()
         self.left_out = 0
         """How many items were, as there were too many."""
         self.due = -math.inf
         """When the next report may be sent, monotonic seconds."""
         self._run = run
+        self._interval_seconds = interval_seconds
         self._done: dict[str, float | None] = {}
         """The keys that were reported, each with the `done` that it was given last."""
         self._resets = False
@@ -82,6 +91,10 @@ class PendingBoard:
         ValueError, and nothing is taken in, where an item is none that a board can have, or its `advance` cannot be
         added to a `done` that this board was told before.
         """
+        with self._lock:
+            self._report(items, reset=reset)
+
+    def _report(self, items: Mapping[str, Item | None], *, reset: bool) -> None:
         done = {} if reset else self._done
         changes = {key: _change(key, item, done.get(key)) for key, item in items.items()}
         if not reset:
@@ -104,8 +117,13 @@ class PendingBoard:
 
     def next_report(self, now: float) -> Report | None:
         """The next report, which is then under way; None where there is none to be sent now."""
-        if not self.ready or now < self.due:
-            return None
+        with self._lock:
+            if not self.ready or now < self.due:
+                return None
+            self.due = now + self._interval_seconds
+            return self._next_report()
+
+    def _next_report(self) -> Report:
         items: dict[str, dict[str, Any] | None] = {}
         for key, change in list(islice(self._pending.items(), MAX_ITEMS_IN_FRAME)):
             if change.removes and change.fields:  # in two reports, as one cannot say it
@@ -117,18 +135,25 @@ class PendingBoard:
         self._sent_resets, self._resets, self._under_way = self._resets, False, True
         return Report(REPORT, self._run, items, reset=self._sent_resets)
 
+    def hurry(self) -> None:
+        """Nothing more comes: wait for nothing."""
+        self.due = -math.inf
+        self._interval_seconds = 0.0
+
     def taken(self) -> None:
         """The daemon has taken the report that was under way, or never will."""
-        self._sent.clear()
-        self._under_way = self._sent_resets = False
+        with self._lock:
+            self._sent.clear()
+            self._under_way = self._sent_resets = False
 
     def lost(self) -> None:
         """The report that was under way is to be sent again, if there was one."""
-        if not self._resets:
-            later = {key: _after(self._sent, key, change) for key, change in self._pending.items()}
-            self._pending = {**self._sent, **later}
-            self._resets = self._sent_resets
-        self.taken()
+        with self._lock:
+            if not self._resets:
+                later = {key: _after(self._sent, key, change) for key, change in self._pending.items()}
+                self._pending = {**self._sent, **later}
+                self._resets = self._sent_resets
+            self.taken()
 
     def postpone(self, now: float) -> None:
         """The same, but the daemon cannot take it yet."""

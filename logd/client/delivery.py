@@ -16,8 +16,9 @@ from logd.client.board import REPORT, PendingBoard
 from logd.client.link import Link
 from logd.errors import ConnectionLost
 from logd.protocol import Ack, Close, Emit, Error, ErrorCode, Open, Reply, Report
-from logd.protocol.codec import encode_parts
+from logd.protocol.codec import emit_parts, encode_parts
 from logd.protocol.framing import frame
+from logd.protocol.records import EncodedRecords
 
 STALL_SECONDS = 2.0
 """With a full window and no acknowledgement for so long, the daemon is unavailable: its disk is full, or it hangs."""
@@ -36,6 +37,7 @@ class Delivery:
         board: what is to be reported.
         say: told why a report was refused.
         clock: monotonic seconds.
+        stall_seconds: with a full window and no acknowledgement for so long the daemon is unavailable.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Delivery:
         *,
         say: Callable[[str], object],
         clock: Callable[[], float],
+        stall_seconds: float = STALL_SECONDS,
     ) -> None:
         self.link = Link(connect, opening, self._begin_again, clock)
         self.backlog = backlog
@@ -57,6 +60,7 @@ class Delivery:
         self._close_number: int | None = None
         self._say = say
         self._clock = clock
+        self._stall_seconds = stall_seconds
         self._outgoing = memoryview(b"")
         """The rest of the frame that is being sent."""
         self.waiting_since = 0.0
@@ -84,7 +88,7 @@ class Delivery:
 
     @property
     def _stalled_at(self) -> float:
-        return self.waiting_since + STALL_SECONDS
+        return self.waiting_since + self._stall_seconds
 
     @property
     def due(self) -> float:
@@ -95,11 +99,19 @@ class Delivery:
 
     def append(self, message: Emit | Close, input_bytes: int) -> None:
         """Take the next batch, which has the number `next_batch`, or the `close`, in which so much of the input is."""
-        if not self.backlog:
-            self.waiting_since = self._clock()
         if isinstance(message, Close):
             self._close_number = self.next_batch
-        self.backlog.append(Frame(self.next_batch, encode(message), input_bytes))
+        self._append(encode(message), input_bytes)
+
+    def append_records(self, records: EncodedRecords) -> None:
+        """Take the next batch, as records that are encoded already; each counts as one byte of the input."""
+        count = records.record_count
+        self._append(frame(*emit_parts(SESSION, self.next_batch, count, records.items)), count)
+
+    def _append(self, data: bytes, input_bytes: int) -> None:
+        if not self.backlog:
+            self.waiting_since = self._clock()
+        self.backlog.append(Frame(self.next_batch, data, input_bytes))
         self.next_batch += 1
 
     def receive(self) -> None:

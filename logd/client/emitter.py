@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any
 from logd.client.backlog import Backlog
 from logd.client.blocking import Client
 from logd.client.board import Item, PendingBoard
-from logd.client.delivery import SESSION, Delivery, encode
+from logd.client.delivery import SESSION, STALL_SECONDS, Delivery, encode
 from logd.client.lines import LineCutter
 from logd.errors import StoreError
 from logd.protocol import MAX_RECORDS_IN_FRAME, Close, Emit, Open
+from logd.protocol.records import EncodedRecords
 from logd.record import now_us
 
 if TYPE_CHECKING:  # and else where they are needed, which is seldom
@@ -73,6 +74,8 @@ class Emitter:
         sync: count as stored only what is on the disk itself, whatever the daemon's policy.
         pid: of the process that does the work, where that is not this one.
         parse: makes structured records of lines; without it they are plain text.
+        stall_seconds: with a full window and nothing stored for so long the daemon is unavailable.
+        report_seconds: how long after a report to the board the next one is sent at the earliest.
         clock: monotonic seconds.
 
     Raises:
@@ -97,6 +100,8 @@ class Emitter:
         command: str = "",
         pid: int | None = None,
         parse: Parse | None = None,
+        stall_seconds: float = STALL_SECONDS,
+        report_seconds: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         session = os.urandom(16).hex()
@@ -114,8 +119,10 @@ class Emitter:
         self._of_streams = {stream: self._lines}
         self._spools = spool_folder is not None
         self._backlog = Backlog(_spool_opener(spool_folder, f"{run}.{session}", opening) if spool_folder else None)
-        self._board = PendingBoard(run)
-        self._delivery = Delivery(connect, opening, self._backlog, self._board, say=say, clock=clock)
+        self._board = PendingBoard(run, report_seconds)
+        self._delivery = Delivery(
+            connect, opening, self._backlog, self._board, say=say, clock=clock, stall_seconds=stall_seconds
+        )
         self._dropped = _new_dropped() if drop else None
         self._spill_at = -math.inf
         """When spooling may be tried again, where it has failed."""
@@ -132,6 +139,16 @@ class Emitter:
             return True
         takes_more = self._dropped is not None or (self._spools and not self._backlog.overflows)
         return takes_more and not self._delivery.available
+
+    @property
+    def unavailable(self) -> bool:
+        """Whether the daemon is not there, as far as is known, or has stored nothing for some time."""
+        return not (self._delivery.available or self._delivery.link.connecting)
+
+    @property
+    def reports(self) -> bool:
+        """Whether something was reported that the daemon is not known to have."""
+        return bool(self._board)
 
     @property
     def unstored_bytes(self) -> int:
@@ -192,6 +209,11 @@ class Emitter:
             batch = records[start : start + MAX_RECORDS_IN_FRAME]
             self._take(sum(len(record[2]) for record in batch), records=batch)
 
+    def emit_encoded(self, records: EncodedRecords) -> None:
+        """Take records in that are encoded already. Each counts as one byte of input: for one that gets no other."""
+        self._delivery.append_records(records)
+        self._spill()
+
     def report(self, items: Mapping[str, Item | None], *, reset: bool = False) -> None:
         """Take in values for the run's board: the last ones by key are kept until they can be sent, in memory only.
 
@@ -221,18 +243,23 @@ class Emitter:
             if self._dropped is not None and (news := self._dropped.news()):
                 self._say(news)
 
-    def wait(self, *other_fds: int) -> list[int]:
-        """Wait until there is something to pump, or one of `other_fds` can be read; return those that can."""
+    def wait(self, *other_fds: int, until: float = math.inf) -> list[int]:
+        """Wait until there is something to pump, one of `other_fds` can be read, or `until`; return those that can."""
         own_fd = self._delivery.link.fileno()
-        own = [] if own_fd is None else [own_fd]
-        due = self.due
-        timeout = None if due == math.inf else max(0.0, due - self._clock())
-        readable, _, _ = select.select([*own, *other_fds], own if self._delivery.sending else [], [], timeout)
-        return [fd for fd in readable if fd != own_fd]
+        poll = select.poll()  # `select.select` has no descriptors from 1024 on, which a job may have
+        for fd in other_fds:
+            poll.register(fd, select.POLLIN)
+        if own_fd is not None:
+            poll.register(own_fd, select.POLLIN | (select.POLLOUT if self._delivery.sending else 0))
+        due = min(self.due, until)
+        # Rounded up to whole milliseconds, or else it would be waited for in vain just before.
+        timeout_ms = None if due == math.inf else max(0, math.ceil((due - self._clock()) * 1000))
+        return [fd for fd, _ in poll.poll(timeout_ms) if fd != own_fd]
 
     def end(self, exit_status: int | None = None) -> None:
         """Nothing more is fed: send what is left, a last line without its newline too, and close the session."""
         self._take_rest()
+        self._board.hurry()
         self._exit_status = exit_status
         self._delivery.append(Close(SESSION, exit_status), 0)
         self._ending_at = self._clock()
@@ -268,6 +295,11 @@ class Emitter:
         lost_bytes = self._backlog.unspooled_bytes
         self._backlog.close(keep=keep)
         return Left(input_bytes - lost_bytes, lost_bytes, reason)
+
+    def abandon(self) -> None:
+        """Leave everything as it is to another process that has the same, from which this one was forked."""
+        self._delivery.link.drop()
+        self._backlog.abandon()
 
     # From lines to batches
 
