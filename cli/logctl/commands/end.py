@@ -9,13 +9,14 @@ import time
 import click
 
 from logctl.figures import counted
+from logctl.job.emitters import watch_emitters
 from logctl.named import explained
 from logd import console
 from logd.client import Client, connect
 from logd.client.blocking import refusal
 from logd.errors import Refused
 from logd.paths import Paths
-from logd.protocol import Close, Error, Items, Open, Reply, Sessions, Watch
+from logd.protocol import Close, Error, Open, Reply, Sessions
 from logd.record import check_run_name
 
 OTHERS_SECONDS = 10.0
@@ -55,19 +56,9 @@ def command(paths: Paths, run: str, status: int) -> None:
 
 def _wait_for_others(client: Client, run: str) -> int:
     """Return when nobody else emits into a run, or it has taken too long; how many others do then."""
-    deadline = time.monotonic() + OTHERS_SECONDS
-    client.send(Watch(client.new_id(), "presence", run=run))
-    others: set[str] = set()
-    is_known = False
-    while (others or not is_known) and (left := deadline - time.monotonic()) > 0:
-        message = client.receive_within(left)
-        if isinstance(message, Items):
-            if message.whole:
-                others.clear()
-            for key, item in message.items.items():
-                if item is None:
-                    others.discard(key)
-                elif key.startswith(f"{run}/emitter/") and item["pid"] != os.getpid():
-                    others.add(key)
-            is_known = not message.more
-    return len(others)
+    count = 0
+    for emitters in watch_emitters(client, run, time.monotonic() + OTHERS_SECONDS):
+        count = sum(emitter["pid"] != os.getpid() for emitter in emitters)
+        if not count:
+            break
+    return count

@@ -6,17 +6,16 @@ import os
 import re
 import shlex
 import signal
-from collections.abc import Iterator
 from typing import Any
 
 import click
 
+from logctl.job.emitters import watch_emitters
 from logctl.job.processes import Process
 from logctl.named import not_found
-from logd.client import Client, connect, list_runs
+from logd.client import connect, list_runs
 from logd.errors import LogdError, NotFound, NotPermitted
 from logd.paths import Paths
-from logd.protocol import Items, Watch
 from logd.record import check_run_name
 
 
@@ -43,7 +42,7 @@ def command(paths: Paths, run: str, number: int) -> None:
     """Send a signal to the command of RUN, which `logctl run` started, or to the process that emits into it itself."""
     check_run_name(run)
     with connect(paths, "logctl kill", autostart=True) as client:
-        emitters = list(_emitters(client, run))
+        emitters = next(watch_emitters(client, run))
         if not emitters:
             if any(each["name"] == run for each in list_runs(client)):
                 raise NotFound(f"run {run} does not run")
@@ -58,19 +57,6 @@ def command(paths: Paths, run: str, number: int) -> None:
             raise NotPermitted(f"process {emitter['pid']} of run {run} is another user's") from None
     if not reached:
         raise NotFound(f"what emitted into run {run} has just ended")
-
-
-def _emitters(client: Client, run: str) -> Iterator[dict[str, Any]]:
-    """Who emits into a run, as the daemon has it from the kernel."""
-    client.send(Watch(client.new_id(), "presence", run=run))
-    while True:
-        message = client.receive()
-        if isinstance(message, Items):
-            for key, item in message.items.items():
-                if item is not None and key.startswith(f"{run}/emitter/"):
-                    yield item
-            if not message.more:
-                return
 
 
 def _signal(run: str, emitter: dict[str, Any], number: int) -> bool:
