@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
 import signal
-from typing import Any
 
 import click
 
@@ -14,7 +11,8 @@ from logctl.job.emitters import watch_emitters
 from logctl.job.processes import Process
 from logctl.named import not_found
 from logd.client import connect, list_runs
-from logd.errors import LogdError, NotFound, NotPermitted
+from logd.client.tables import Value
+from logd.errors import NotFound, NotPermitted
 from logd.paths import Paths
 from logd.record import check_run_name
 
@@ -59,21 +57,22 @@ def command(paths: Paths, run: str, number: int) -> None:
         raise NotFound(f"what emitted into run {run} has just ended")
 
 
-def _signal(run: str, emitter: dict[str, Any], number: int) -> bool:
+def _signal(run: str, emitter: Value, number: int) -> bool:
     """Signal one emitter's command; False where it has ended."""
+    if emitter["pid"] <= 0:
+        raise NotFound(f"the system does not tell which process emits into run {run}")
     with Process(emitter["pid"]) as process:
         if not process.began_by(emitter["since_us"]):
             return False
-        job_pid = emitter["job_pid"]
-        if job_pid == process.pid:
-            if _is_emit(emitter["command"]):
-                raise LogdError(
+        if emitter["job_pid"] == process.pid:
+            if emitter["client"].startswith("logctl emit "):
+                raise NotFound(
                     f"run {run} is emitted by `logctl emit` (process {process.pid}), which does not know of what job",
-                    hint="signal that job itself; `logctl run` starts jobs so that they can be signalled",
+                    hint="signal that job itself; those that `logctl run` starts can be signalled",
                 )
             process.signal(number)
             return True
-        with Process(job_pid) as job:
+        with Process(emitter["job_pid"]) as job:
             if job.parent not in (process.pid, None):
                 return False
             if job.leads_group:
@@ -81,11 +80,3 @@ def _signal(run: str, emitter: dict[str, Any], number: int) -> bool:
             else:
                 job.signal(number)
     return True
-
-
-def _is_emit(command: str) -> bool:
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        words = command.split()
-    return bool(words) and os.path.basename(words[0]) == "logctl" and "emit" in words

@@ -14,7 +14,7 @@ from logctl.ending import status_of
 from logctl.named import explained
 from logd import console
 from logd.client import Came, Client, Following, connect, pieces_of
-from logd.errors import EXIT_FAILED, Refused
+from logd.errors import EXIT_FAILED, BadFilter, Refused
 from logd.paths import Paths
 from logd.protocol import Batch, ErrorCode, Items, Sessions, Watch
 from logd.protocol.checks import (
@@ -83,6 +83,8 @@ def command(paths: Paths, run: str, until: str, timeout: float | None) -> int:
             if came is not None and (status := _status(came, until)) is not None:
                 return status
     except Refused as error:
+        if error.code == ErrorCode.BAD_FILTER:
+            raise BadFilter(error.message) from None
         raise explained(Client(paths, "logctl wait"), run, error) from None
     finally:
         following.close()
