@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,10 @@ print("\\rtrain: 100%|#######| 1000/1000 [00:03<00:00, 99.9it/s]", file=sys.stde
 
 def run(bed: Bed, *arguments: str, status: int | None = 0) -> subprocess.CompletedProcess[bytes]:
     return bed.run("logctl", "run", *arguments, status=status)
+
+
+def is_in_state(stat: Path, state: str) -> bool:
+    return f" {state} " in stat.read_text()
 
 
 def told(bed: Bed, name: str) -> list[tuple[str, str]]:
@@ -135,9 +140,15 @@ def test_what_was_ignored_stays_so(shared_daemon: Bed) -> None:
     assert out.split() == [b"1", b"0"]
 
 
-def test_what_it_leaves_running_is_not_waited_for(shared_daemon: Bed) -> None:
-    done = run(shared_daemon, "--name", "leaves", "--", "sh", "-c", "sleep 600 & echo $!; exit 5", status=5)
-    os.kill(int(done.stdout), signal.SIGKILL)
+def test_what_it_leaves_running_is_not_waited_for_and_goes_on(shared_daemon: Bed, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    code = f"(read x <{go}; echo $x; echo and more) & echo first; exit 5"
+    assert run(shared_daemon, "--name", "leaves", "--", "sh", "-c", code, status=5).stdout == b"first\n"
+    assert b"running" in shared_daemon.run("logctl", "runs", "show", "leaves").stdout
+    go.write_bytes(b"later\n")
+    shared_daemon.run("logctl", "wait", "leaves", status=5)
+    assert [msg for _, msg in told(shared_daemon, "leaves")] == ["first", "later", "and more"]
 
 
 # What is stored
@@ -250,10 +261,10 @@ def test_a_run_can_be_stopped_and_continued(shared_daemon: Bed) -> None:
     wait_until(lambda: shared_daemon.rows("stops"))
     (row,) = shared_daemon.rows("stops")
     stat = Path(f"/proc/{row['msg']}/stat")
-    for number, state in (("STOP", " T "), ("CONT", " S ")):
+    for number, state in (("STOP", "T"), ("CONT", "S")):
         shared_daemon.run("logctl", "kill", "stops", "-s", number)
         if stat.exists():
-            wait_until(lambda state=state: state in stat.read_text())
+            wait_until(partial(is_in_state, stat, state))
     shared_daemon.run("logctl", "kill", "stops")
     shared_daemon.run("logctl", "wait", "stops", status=143)
 

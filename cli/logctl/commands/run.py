@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from logctl.job.background import detach
+from logctl.job.background import detach, leave
 from logctl.job.child import CannotStart, Child, Plan
 from logctl.job.naming import Name, next_name
 from logctl.job.relay import Relay
@@ -94,7 +94,8 @@ def _run(
     starts: bool,
 ) -> int:
     _open_missing()
-    plan = _plan(words, run, terminal=terminal, detached=tell is not None)
+    detached = tell is not None
+    plan = _plan(words, run, terminal=terminal, detached=detached)
     signals = Signals(also=[signal.SIGTSTP] if plan.terminal else [])
     child = Child(plan, signals.put_back)
     ours = Terminal() if plan.typed else None
@@ -124,6 +125,10 @@ def _run(
         on_ready=lambda: tell(0, "") if tell is not None else None,
     )
     status = relay.run()
+    if relay.goes_on:
+        if not detached and not leave():
+            return status  # of the command; the run goes on
+        relay.go_on()
     sink.finish(status, relay.wait)
     return status
 

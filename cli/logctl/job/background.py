@@ -22,13 +22,8 @@ def detach() -> tuple[int, str] | Callable[[int, str], None]:
             status, _, sentence = pipe.read().decode("utf-8", "replace").partition(" ")
         return int(status or 1), sentence
     os.close(told)
-    os.setsid()
-    if os.fork():
+    if not leave():
         os._exit(0)
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in range(3):
-        os.dup2(null, fd)
-    os.close(null)
 
     def say(status: int, sentence: str) -> None:
         nonlocal tell
@@ -38,3 +33,21 @@ def detach() -> tuple[int, str] | Callable[[int, str], None]:
             tell = -1
 
     return say
+
+
+def leave() -> bool:
+    """Go on in another process, which has a session of its own, and nothing to read from and write to.
+
+    Returns:
+        True in that one, and False in the one that was.
+    """
+    if os.fork():
+        return False
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in range(3):
+        os.dup2(null, fd)
+    os.close(null)
+    return True

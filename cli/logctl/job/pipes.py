@@ -105,7 +105,7 @@ class Pipes:
 
     def end(self) -> None:
         """The command has ended: so its pipes end, unless others hold them."""
+        self.widen()
         for fd in self._write_ends:
             os.close(fd)
         self._write_ends.clear()
-        self.is_narrow = False

@@ -4,7 +4,8 @@ One loop waits for all of it. The command's output is read whenever what was rea
 stopped, or a reader that is slow, holds the command up as it would without us, and nothing else does.
 
 What the command leaves running may keep its output open. When it has ended, all that it wrote is read, and then what
-comes within LINGER_SECONDS.
+comes within LINGER_SECONDS. What comes still later is read on in the background, as far as whoever started this is
+concerned: nobody who waits for the command waits for that, and what it left does not find its output gone.
 """
 
 from __future__ import annotations
@@ -110,6 +111,17 @@ class Relay:
         self._be_ready()
         return self._child.status or 0
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether more output may come of what the command left running, and somebody cares."""
+        return bool(self._child.outputs) and not self._hurries
+
+    def go_on(self) -> None:
+        """Return when that has ended, too, or a signal says that it is enough. It is shown no more."""
+        self._shown.clear()
+        while self.goes_on:
+            self._turn()
+
     def wait(self) -> bool:
         """Wait until the sink has something to do; False when a signal says that nobody waits for that."""
         self._select(read=[], write=[], due=math.inf)
@@ -139,6 +151,8 @@ class Relay:
         if self._typed and self._child.input is not None:
             writes.append(self._child.input)
         due = self._ended_at + LINGER_SECONDS
+        if time.monotonic() >= due:
+            due = math.inf
         if self._on_ready is not None:
             due = min(due, self._ready_at)
         ready = self._select(reads, writes, due)
