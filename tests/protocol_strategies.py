@@ -411,7 +411,7 @@ KEYS: dict[str, dict[str, Key]] = {
     "detach": {"sub": _ID},
     "watch": {
         "id": _ID,
-        "topic": _one_of("runs", "presence", "board"),
+        "topic": _one_of("runs", "presence", "board", "totals"),
         "run": _text(MAX_PATTERN_CHARACTERS),
         "interval_ms": _INTERVAL_MS,
     },

@@ -25,6 +25,7 @@ import pytest
 import logctl.main
 import logd.main
 from logctl import merging
+from logctl.board.keys import BINDINGS
 from logctl.commands import attach, run, wait
 from logctl.pager import help
 from logd import accel, console, errors, paths
@@ -351,6 +352,10 @@ def test_the_ways_to_name_a_level_are_those_that_logd_8_has(line: str, named: st
 
 def test_logctl_1_has_every_key_and_command_of_the_pager() -> None:
     assert section("logctl.1", "PAGER").endswith(help.manual())
+
+
+def test_logctl_1_has_every_key_of_the_board() -> None:
+    assert section("logctl.1", "BOARD").endswith("\n".join(help.manual_of(BINDINGS)) + "\n")
 
 
 def test_logctl_1_has_every_name_of_a_json_key_in_its_order() -> None:

@@ -18,6 +18,7 @@ COMMANDS = (
     "import",
     "kill",
     "logs",
+    "progress",
     "rm",
     "run",
     "runs",

@@ -120,8 +120,10 @@ class PendingBoard:
         with self._lock:
             if not self.ready or now < self.due:
                 return None
-            self.due = now + self._interval_seconds
-            return self._next_report()
+            report = self._next_report()
+            if not self._waits:  # or else all that there is goes, in as many reports as it takes
+                self.due = now + self._interval_seconds
+            return report
 
     def _next_report(self) -> Report:
         items: dict[str, dict[str, Any] | None] = {}

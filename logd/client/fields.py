@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 import traceback
 from collections.abc import Mapping
-from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +20,8 @@ MAX_STACKTRACE_CHARACTERS = 16_000
 """Of a longer one the middle is left out: its ends say where it began, and where it failed."""
 MAX_STATUS_CHARACTERS = 200
 """Of an item of the board: it is one line."""
+MAX_LOGGERS = 1024
+"""Whose names are kept encoded; those of further ones are encoded for each record."""
 _MAX_SEVERITY = Severity.FATAL + 2
 
 
@@ -34,10 +35,19 @@ class Severities(dict[int, int]):
 SEVERITIES = Severities({level * 10: 1 + 4 * level for level in range(1, 6)})
 
 
-@lru_cache(maxsize=1024)
-def encoded_logger(name: str) -> bytes:
-    """The fields of a record that has no more than its logger's name."""
-    return encode_fields({"logger": name})
+class EncodedFields(dict[str | bytes, bytes]):
+    """The fields of a record that has no more than its logger's name, by that; what is encoded is as it is."""
+
+    def __missing__(self, name: str | bytes) -> bytes:
+        if isinstance(name, bytes):
+            return name
+        encoded = encode_fields({"logger": name})
+        if len(self) < MAX_LOGGERS:
+            self[name] = encoded
+        return encoded
+
+
+ENCODED_FIELDS = EncodedFields()
 
 
 def encode_fields(fields: Mapping[str, Any] | None) -> bytes:

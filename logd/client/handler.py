@@ -13,8 +13,8 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
-from logd.client.fields import SEVERITIES, encoded_logger, exception_fields
-from logd.client.sender import CLOSE_SECONDS, FLUSH_SECONDS, LONG_CHARACTERS, Sender
+from logd.client.fields import exception_fields
+from logd.client.sender import CLOSE_SECONDS, FLUSH_SECONDS, LONG_CHARACTERS, URGENT_LEVEL, Sender
 from logd.paths import Paths
 
 _STANDARD = frozenset({*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName"})
@@ -84,34 +84,32 @@ class LogHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> Any:
         """Send a record that the filters let pass; it never raises."""
-        sender = self._sender
         try:
+            values = record.__dict__
+            text = values["msg"]
+            # Most records are such, and what is done for them is what logging costs.
+            if (
+                len(values) == _PLAIN
+                and values["exc_info"] is None
+                and values["stack_info"] is None
+                and not (self.filters or self.formatter or self._own_fields)
+                and type(text) is str
+            ):
+                if args := values["args"]:
+                    text %= args
+                if len(text) <= LONG_CHARACTERS:
+                    sender = self._sender
+                    level, queue = values["levelno"], sender.queue
+                    queue.append((values["created"], level, text, values["name"]))
+                    if len(queue) >= sender.wake_at or level >= URGENT_LEVEL:
+                        sender.wake(urgent=level >= URGENT_LEVEL)
+                    return True
             if self.filters:
                 passed: Any = self.filter(record)
                 if not passed:
                     return passed
                 if isinstance(passed, logging.LogRecord):
                     record = passed
-            values = record.__dict__
-            if values["thread"] == sender.ident:
-                return False  # what sending it says would never end
-            text = values["msg"]
-            if (
-                len(values) == _PLAIN
-                and type(text) is str
-                and values["exc_info"] is None
-                and values["stack_info"] is None
-                and self.formatter is None
-                and self._own_fields is None
-            ):
-                if args := values["args"]:
-                    text %= args
-                if len(text) <= LONG_CHARACTERS:
-                    level, queue = values["levelno"], sender.queue
-                    queue.append((values["created"], SEVERITIES[level], text, encoded_logger(values["name"])))
-                    if len(queue) >= sender.wake_at or level >= logging.ERROR:
-                        sender.wake(urgent=level >= logging.ERROR)
-                    return True
         except Exception:  # its text cannot be made, or a filter fails: what there is of it is worth more than nothing
             return self._handle_any(record)
         return self._handle_any(record)
@@ -124,7 +122,7 @@ class LogHandler(logging.Handler):
         try:
             text, error = self._text(record)
             fields = {**(self._own_fields or {}), "logger": record.name, **_fields(record), **error}
-            self._sender.put_text(record.created, SEVERITIES[record.levelno], text, fields)
+            self._sender.put_text(record.created, record.levelno, text, fields)
         except Exception:
             self._sender.dropped += 1
         return True

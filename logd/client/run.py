@@ -30,6 +30,17 @@ EXIT_INTERRUPTED = 130
 TRACK_SECONDS = 0.1
 """How often `track` reports at the most: a loop is not to be slowed by who watches it."""
 
+_LEVELS = {
+    None: 20,  # there is no such level
+    Severity.TRACE: 5,
+    Severity.DEBUG: 10,
+    Severity.INFO: 20,
+    Severity.WARN: 30,
+    Severity.ERROR: 40,
+    Severity.FATAL: 50,
+}
+"""The levels of `logging` that severities are."""
+
 _Item = TypeVar("_Item")
 
 
@@ -79,11 +90,9 @@ class Job:
         return f"{self._source}/{key}" if self._source else key
 
     def _log(self, message: object, level: str | int, fields: Mapping[str, Any]) -> None:
-        severity = level if isinstance(level, int) else severity_from_word(level)
         try:
-            self._sender.put_text(
-                time.time(), Severity.INFO if severity is None else severity, str(message), {**self._labels(), **fields}
-            )
+            number = level if isinstance(level, int) else _LEVELS[severity_from_word(level)]
+            self._sender.put_text(time.time(), number, str(message), {**self._labels(), **fields})
         except Exception:
             self._sender.dropped += 1
 
@@ -120,8 +129,8 @@ class Job:
             done, total: how much is done, and of how much, where that is known.
             advance: add so much to `done` instead, which was given before.
             unit: of what, such as "pages".
-            state: "pending", "running", "done" or "failed". It is "running" where `done` is given and it was not, and
-                "done" when `done` is `total`.
+            state: "pending", "running", "done" or "failed". Where `done` is given and this is not, it follows from
+                `done` and `total`.
             status: a line of text: what it does, or why it failed.
             fields: what else the item is to have: text, numbers, booleans; None removes.
         """
@@ -129,7 +138,7 @@ class Job:
         given = {"done": done, "total": total, "advance": advance, "unit": unit, "state": state, "status": status}
         item |= {name: value for name, value in given.items() if value is not None}
         if state is None and done is not None:
-            item["state"] = "done" if total is not None and done >= total else "running"
+            item["state"] = None
         if status is not None:
             item["status"] = str(status)[:MAX_STATUS_CHARACTERS]
         self._report({key: item})
@@ -233,7 +242,7 @@ class Run(Job):
 
         Args:
             message: the record's text.
-            level: a level's name, as "warning", or OpenTelemetry's number of a severity.
+            level: a level's name, such as "warning", or its number in `logging`.
             fields: what the record has beside it.
         """
         self._log(message, level, fields)

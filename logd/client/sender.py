@@ -17,28 +17,34 @@ from __future__ import annotations
 
 import math
 import os
+import select
 import sys
 import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from itertools import repeat, starmap
 from typing import Any
 
 from logd.client.board import Item
 from logd.client.emitter import Emitter
-from logd.client.fields import encode_fields
+from logd.client.fields import ENCODED_FIELDS, SEVERITIES, encode_fields
 from logd.errors import LogdError
 from logd.paths import Paths
 from logd.protocol import MAX_RECORDS_IN_FRAME
-from logd.protocol.records import Row, encode_records
-from logd.record import Severity, check_run_name
+from logd.protocol.records import encode_records
+from logd.record import check_run_name
 
 BATCH_RECORDS = 50
 """So many are sent without waiting for more."""
 GATHER_SECONDS = 1.0
 """How long fewer are waited with."""
+REST_SECONDS = 0.1
+"""How long after a batch the next one is sent at the earliest, unless `HASTE_RECORDS` have come or one is urgent. In a
+flood, each batch takes the interpreter from those who log."""
+HASTE_RECORDS = 8192
 REPORT_SECONDS = 0.1
 """How long values for the board are, so that a hundred workers that report cost what one does."""
 MAX_QUEUED_RECORDS = 16_384
@@ -52,7 +58,9 @@ STALL_SECONDS = 0.25
 """How long a daemon may store nothing, while all that is to be in memory is, before the rest goes to the spool."""
 FLUSH_SECONDS = 2.0
 CLOSE_SECONDS = 3.0
-"""How long a program's end waits for the daemon, beside `FLUSH_SECONDS`. Then the rest goes to the spool."""
+"""How long a program's end waits for a daemon that stores nothing, beside `FLUSH_SECONDS`. Then the rest is spooled."""
+MAX_CLOSE_SECONDS = 10.0
+"""How long it waits for one that does."""
 AGAIN_SECONDS = 30.0
 """How long after the daemon would not have the session, for a reason that stays, another one is tried."""
 
@@ -61,6 +69,13 @@ MAX_BATCH_BYTES = 512 * 1024
 
 MAX_TEXT_CHARACTERS = 64 * 1024
 """Of one record; the rest of a text is further records."""
+
+URGENT_LEVEL = 40
+"""Of `logging`: ERROR. What is as bad is sent at once."""
+_WARNING = 30
+
+Row = tuple[float, int, str, str | bytes]
+"""A record: time in seconds since the epoch, level of `logging`, text, and its logger's name, or its fields encoded."""
 
 _FULL = MAX_QUEUED_RECORDS + 1
 _POLL_SECONDS = 0.001
@@ -108,18 +123,18 @@ class Sender:
         self.queue: deque[Row] = deque()
         self.wake_at = 1
         """How many records are to be in the queue for `wake` to be called."""
-        self.ident = 0
-        """The sender's thread: what it logs itself is not sent, or else that would never end."""
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._pipe: tuple[int, int] | None = None
         self._emitter = self._new_emitter()
         self._urgent = False
         self._gather_until = math.inf
+        self._rest_until = 0.0
         self._reports_wake = True
         """Whether the sender is to be woken by a report."""
         self._starts_daemon = False
         self._closing_at = math.inf
+        self._patience_seconds = CLOSE_SECONDS
         self._exit_status: int | None = None
         self._closed = False
         self._refusing = False
@@ -150,19 +165,19 @@ class Sender:
     def put(self, row: Row) -> None:
         """Take a record in."""
         self.queue.append(row)
-        if len(self.queue) >= self.wake_at or row[1] >= Severity.ERROR:
-            self.wake(urgent=row[1] >= Severity.ERROR)
+        if len(self.queue) >= self.wake_at or row[1] >= URGENT_LEVEL:
+            self.wake(urgent=row[1] >= URGENT_LEVEL)
         if len(row[2]) > LONG_CHARACTERS and len(self.queue) > MAX_QUEUED_LONG:
             self._wait_room(MAX_QUEUED_LONG)
 
-    def put_text(self, seconds: float, severity: int, text: str, fields: Mapping[str, Any]) -> None:
+    def put_text(self, seconds: float, level: int, text: str, fields: Mapping[str, Any]) -> None:
         """Take a record in, of any length: a text that does not fit a batch is cut into several records."""
         encoded = encode_fields(fields)
-        self.put((seconds, severity, text[:MAX_TEXT_CHARACTERS], encoded))
+        self.put((seconds, level, text[:MAX_TEXT_CHARACTERS], encoded))
         if len(text) > MAX_TEXT_CHARACTERS:
             encoded = encode_fields({**fields, "continued": True})
             for start in range(MAX_TEXT_CHARACTERS, len(text), MAX_TEXT_CHARACTERS):
-                self.put((seconds, severity, text[start : start + MAX_TEXT_CHARACTERS], encoded))
+                self.put((seconds, level, text[start : start + MAX_TEXT_CHARACTERS], encoded))
 
     def report(self, items: Mapping[str, Item | None], *, reset: bool = False) -> None:
         """Take values for the board in. ValueError as of `Emitter.report`."""
@@ -212,7 +227,7 @@ class Sender:
     @property
     def _works(self) -> bool:
         """Whether another thread is to make room."""
-        return self._thread is not None and self._thread.is_alive() and threading.get_ident() != self.ident
+        return self._thread is not None and self._thread.is_alive() and threading.current_thread() is not self._thread
 
     def _start(self) -> None:
         if not self._starting.acquire(blocking=False):
@@ -244,7 +259,7 @@ class Sender:
         """
         if self._thread is None and not (self.queue or self._emitter.reports):
             return True
-        if self._closed or threading.get_ident() == self.ident:
+        if self._closed or threading.current_thread() is self._thread:
             return False
         flush = _Flush(self.dropped)
         self._flushes.append(flush)
@@ -253,17 +268,23 @@ class Sender:
         return flush.done.wait(seconds) and flush.stored
 
     def close(self, exit_status: int | None = None, seconds: float = CLOSE_SECONDS) -> None:
-        """Send what is left, and end the session; what the daemon does not take in time is left in the spool."""
+        """Send what is left, and end the session; what the daemon does not take in time is left in the spool.
+
+        Args:
+            exit_status: the job's, which its run ends with.
+            seconds: how long to wait for a daemon that stores nothing.
+        """
         if self._closed:
             return
         self._exit_status = exit_status
+        self._patience_seconds = seconds
         self._closing_at = time.monotonic() + seconds
         if self._thread is None and (self.queue or self._emitter.reports):
             self._start()
         if self._thread is not None:
             self._nudge()
-            if threading.get_ident() != self.ident:
-                self._thread.join(seconds + 1.0)
+            if threading.current_thread() is not self._thread:
+                self._thread.join(max(seconds, MAX_CLOSE_SECONDS) + 1.0)
         elif self.queue or self._emitter.reports or exit_status is not None:
             self._serve()
         self._closed = True
@@ -296,7 +317,6 @@ class Sender:
     # In the sender's thread
 
     def _serve(self) -> None:
-        self.ident = threading.get_ident()
         try:
             while not self._session():
                 self._emitter = self._new_emitter()
@@ -324,62 +344,70 @@ class Sender:
         return True
 
     def _turn(self, emitter: Emitter) -> None:
-        """Take in what is due and move on; or wait until there is more to do."""
+        """Take in what is due, move on, and wait until there is more to do."""
         urgent, self._urgent = self._urgent, False  # before the queue is looked at: what is urgent is in it by then
         queued = len(self.queue)
         for flush in list(self._flushes):
             flush.goal = flush.goal or self._taken + queued
         now = time.monotonic()
-        is_due = queued >= BATCH_RECORDS or urgent or now >= self._gather_until or bool(self._flushes)
-        if queued and is_due and emitter.has_room:
-            self._take(emitter)
-            emitter.pump()
-            self._answer_flushes(emitter)
-            return
+        rests = now < self._rest_until and queued < HASTE_RECORDS
+        is_due = urgent or bool(self._flushes) or now >= self._gather_until or (queued >= BATCH_RECORDS and not rests)
         if queued and is_due:
-            self._urgent = True
-            self._gather_until, self.wake_at = math.inf, _FULL
-        elif queued:
-            self._gather_until, self.wake_at = min(self._gather_until, now + GATHER_SECONDS), BATCH_RECORDS
-        else:
-            self._gather_until, self.wake_at = math.inf, 1
+            while self.queue and emitter.has_room and queued > 0:
+                queued -= self._take(emitter)
+            self._gather_until, self._rest_until, rests = math.inf, now + REST_SECONDS, True
+            self._urgent = queued > 0  # there was no room for all of it
         emitter.pump()
         self._answer_flushes(emitter)
+        self._wait(emitter, now, rests=rests)
+
+    def _wait(self, emitter: Emitter, now: float, *, rests: bool) -> None:
+        queued = len(self.queue)
+        self._gather_until = min(self._gather_until, now + GATHER_SECONDS) if queued else math.inf
+        until = self._gather_until
+        if self._urgent and not emitter.has_room:
+            self.wake_at, until = _FULL, math.inf
+        elif queued >= BATCH_RECORDS:
+            self.wake_at, until = HASTE_RECORDS, self._rest_until
+        else:
+            self.wake_at = BATCH_RECORDS if queued else 1
+        if self._flushes:
+            until = min(until, now + _FLUSH_POLL_SECONDS)
         self._reports_wake = True
         self._reports_wake = not emitter.reports  # what is known of goes by itself when it is time
-        if self.wake_at <= len(self.queue):
+        if self.wake_at <= len(self.queue) or self._pipe is None:
             return  # so many came before they were told that they are waited for
-        until = min(self._gather_until, now + _FLUSH_POLL_SECONDS if self._flushes else math.inf)
-        self._wait(emitter, until)
-        emitter.pump()
-
-    def _wait(self, emitter: Emitter, until: float) -> None:
-        if self._pipe is not None and emitter.wait(self._pipe[0], until=until):
+        woken = self._pipe[0]
+        if rests and emitter.has_room and not (self._flushes or emitter.sends or emitter.reports):
+            # Acknowledgements can wait until then: for each the interpreter would be taken from those who log.
+            woke = _wait_readable(woken, min(until, self._rest_until))
+        else:
+            woke = bool(emitter.wait(woken, until=until))
+        if woke:
             with suppress(BlockingIOError):
-                os.read(self._pipe[0], 4096)
+                os.read(woken, 4096)
 
-    def _take(self, emitter: Emitter) -> None:
-        """Batch records from the queue, as many as fit one frame."""
-        self._gather_until, self.wake_at, self._refusing = math.inf, _FULL, False
-        rows = list(self._popped(min(len(self.queue), MAX_RECORDS_IN_FRAME - 1)))
+    def _take(self, emitter: Emitter) -> int:
+        """Batch records from the queue, as many as fit one frame, and say how many."""
+        self.wake_at, self._refusing = _FULL, False
+        rows: list[Row] = []
+        with suppress(IndexError):  # whoever finds no room takes one out; what was taken before that is in the list
+            rows.extend(starmap(self.queue.popleft, repeat((), min(len(self.queue), MAX_RECORDS_IN_FRAME - 1))))
+        count = len(rows)
         if self.dropped > self._told_dropped and not emitter.unavailable:
             rows.append(self._notice(self.dropped - self._told_dropped))
             self._told_dropped = self.dropped
-            self._taken -= 1
         self._emit(emitter, rows)
-        self._taken += len(rows)
-
-    def _popped(self, count: int) -> Iterator[Row]:
-        pop = self.queue.popleft
-        with suppress(IndexError):  # whoever finds no room takes one out
-            for _ in range(count):
-                yield pop()
+        self._taken += count
+        return count
 
     def _notice(self, count: int) -> Row:
-        return time.time(), Severity.WARN, f"{count} records were dropped", encode_fields({"dropped": count})
+        return time.time(), _WARNING, f"{count} records were dropped", encode_fields({"dropped": count})
 
     def _emit(self, emitter: Emitter, rows: list[Row]) -> None:
-        encoded = encode_records(rows)
+        times, levels, texts, fields = zip(*rows, strict=True)
+        severities = list(map(SEVERITIES.__getitem__, levels))
+        encoded = encode_records(times, severities, texts, list(map(ENCODED_FIELDS.__getitem__, fields)))
         if len(encoded.items) > MAX_BATCH_BYTES and len(rows) > 1:
             self._emit(emitter, rows[: len(rows) // 2])
             self._emit(emitter, rows[len(rows) // 2 :])
@@ -408,8 +436,12 @@ class Sender:
         while self._starts_daemon and time.monotonic() < self._closing_at:
             time.sleep(_POLL_SECONDS)
         emitter.end(self._exit_status)
-        while not emitter.ended and time.monotonic() < self._closing_at:
-            emitter.wait(until=self._closing_at)
+        until, unstored = self._closing_at, emitter.unstored_bytes
+        while not emitter.ended and (now := time.monotonic()) < until:
+            if emitter.unstored_bytes < unstored:
+                until, unstored = now + self._patience_seconds, emitter.unstored_bytes
+            until = min(until, self._closing_at - self._patience_seconds + MAX_CLOSE_SECONDS)
+            emitter.wait(until=until)
             emitter.pump()
 
     def _wait_again(self) -> bool:
@@ -439,6 +471,12 @@ class Sender:
         finally:
             self._starts_daemon = False
             self._nudge()
+
+
+def _wait_readable(fd: int, until: float) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(max(0, math.ceil((until - time.monotonic()) * 1000))))
 
 
 class _Flush:

@@ -66,6 +66,8 @@ class LiveRun:
         """The last that a session gave."""
         self.is_lost = False
         """Whether the last session is gone without a word."""
+        self.warnings = self.errors = 0
+        """How many records of these levels there were since it was made, or cleared."""
         self.stalled = ""
         """Why nothing can be stored at present."""
         self.removed = False

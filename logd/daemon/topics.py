@@ -1,4 +1,4 @@
-"""Tables that the daemon makes of itself, for whoever watches: the runs in use, and who emits and who watches.
+"""Tables that the daemon makes of itself, for whoever watches: the runs in use, who is present, and totals.
 
 They are made again when an interval is over or something has stirred them, however many look, and not at all while
 nobody does. Who comes and goes is told soon; how much they did is told at an interval of its own, which is longer.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
+from logd.errors import StoreError
 from logd.fanout import Table
-from logd.record import rfc3339, severity_from_number
+from logd.progress import is_gauge, overall
+from logd.record import now_us, rfc3339, severity_from_number
 
 if TYPE_CHECKING:
     from logd.daemon.peer import Peer
@@ -29,6 +31,12 @@ MAX_CLIENT_BYTES = 64
 """Of what an emitter's client is, beside three of those texts."""
 COUNTS = ("records", "lag_records", "lag_seconds")
 """Of what is told of who is present: what changes all the time, and is told at the interval of `presence`."""
+
+ITEMS_A_SECOND = 2000
+"""How many items of a board are looked at for the run's progress, on the average: of a large one that is seldom."""
+MAX_LEFT_SECONDS = 10 * 365 * 86400
+"""What takes longer than ten years is said to take so long."""
+TOTALS_KEY = "daemon"
 
 Items = dict[str, dict[str, Any]]
 
@@ -66,20 +74,25 @@ class _Made:
 
 
 class Topics:
-    """The tables `runs` and `presence`."""
+    """The tables `runs`, `presence` and `totals`."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._runs = _Made(self._make_runs, lambda: server.paces.config.runs_interval_seconds)
+        self._runs = _Made(self._make_runs, self._runs_interval)
         self._presence = _Made(self._make_presence, self._counts_interval)
-        self.runs, self.presence = self._runs.table, self._presence.table
+        self._totals = _Made(self._make_totals, self._runs_interval)
+        self.runs, self.presence, self.totals = self._runs.table, self._presence.table, self._totals.table
         self.refresh_runs, self.refresh_presence = self._runs.refresh, self._presence.refresh
+        self.refresh_totals = self._totals.refresh
         self._counts_at = -math.inf
+        self._progress: dict[str, _Progress] = {}
+        """Of the runs that have a board in use."""
 
     def stir(self) -> None:
         """A run has begun or ended, or somebody has come, gone or paused."""
         self._runs.stir()
         self._presence.stir()
+        self._totals.stir()
 
     def run_of(self, key: str) -> str:
         """Whose run a key of `presence` is."""
@@ -87,13 +100,34 @@ class Topics:
 
     # Runs
 
+    def _runs_interval(self) -> float:
+        return self._server.paces.config.runs_interval_seconds
+
     def _make_runs(self, now: float) -> Items:
         viewers = self._viewers_of_runs()
         silent_seconds = self._server.paces.config.silent_seconds
+        live = self._server.hub.live
+        self._progress = {name: self._progress_of(run, now) for name, run in live.items() if run.board}
         return {
-            name: _run(run, viewers.get(name, 0), now, run.state(silent_seconds))
-            for name, run in self._server.hub.live.items()
+            name: {
+                "state": run.state(silent_seconds),
+                **_run(run, now),
+                "viewers": viewers.get(name, 0),
+                **self._progress.get(name, _NO_PROGRESS).told(),
+            }
+            for name, run in live.items()
         }
+
+    def _progress_of(self, run: LiveRun, now: float) -> _Progress:
+        known, board = self._progress.get(run.name), run.board
+        if board is None or (known is not None and known.board is board and now < known.due):
+            return known or _NO_PROGRESS
+        items = [item for _, item in board.items()]
+        whole = overall(items, now_us(), None if run.may_go_on else run.ended_us)
+        queues = [item["gauge"] for key, item in board.items() if is_gauge(item) and "queue" in key.lower()]
+        return _Progress(
+            board, now + len(items) / ITEMS_A_SECOND, whole.share, whole.eta_seconds, sum(queues) if queues else None
+        )
 
     def _viewers_of_runs(self) -> dict[str, int]:
         viewers: dict[str, int] = {}
@@ -103,6 +137,28 @@ class Topics:
                     name = watcher.request.run
                     viewers[name] = viewers.get(name, 0) + 1
         return viewers
+
+    # Totals
+
+    def _make_totals(self, now: float) -> Items:
+        server = self._server
+        committer, live = server.committer, server.hub.live.values()
+        try:
+            free_bytes: int | None = server.store.free_bytes()
+        except StoreError:
+            free_bytes = None
+        return {
+            TOTALS_KEY: {
+                "records_per_second": committer.records.rate(now),
+                "bytes_per_second": committer.bytes.rate(now),
+                "pending_bytes": committer.pending_bytes,
+                "emitters": sum(len(run.sessions) for run in live),
+                "viewers": sum(self._viewers_of_runs().values()),
+                "connections": len(server.peers),
+                "free_bytes": free_bytes,
+                "store_error": _cut(committer.store_error.message) if committer.store_error else "",
+            }
+        }
 
     # Presence
 
@@ -182,9 +238,29 @@ def said_filter(criteria: Mapping[str, Any]) -> str:
     return " ".join(parts)
 
 
-def _run(run: LiveRun, viewers: int, now: float, state: str) -> dict[str, Any]:
+class _Progress(NamedTuple):
+    """How far a run is, by its board."""
+
+    board: Table | None
+    due: float
+    """When it is to be looked at again."""
+    share: float | None
+    eta_seconds: float | None
+    queue: float | None
+
+    def told(self) -> dict[str, Any]:
+        return {
+            "progress": None if self.share is None else round(self.share, 4),
+            "left_seconds": None if self.eta_seconds is None else round(min(self.eta_seconds, MAX_LEFT_SECONDS)),
+            "queue": self.queue,
+        }
+
+
+_NO_PROGRESS = _Progress(None, 0.0, None, None, None)
+
+
+def _run(run: LiveRun, now: float) -> dict[str, Any]:
     return {
-        "state": state,
         "first_seq": run.first_seq,
         "head": run.head,
         "generation": run.generation,
@@ -192,7 +268,9 @@ def _run(run: LiveRun, viewers: int, now: float, state: str) -> dict[str, Any]:
         "records_per_second": run.records.rate(now),
         "begun_us": run.begun_us,
         "begun_seq": run.begun_seq,
-        "emitters": len(run.sessions),
-        "viewers": viewers,
+        "last_time_us": run.store.newest_time_us,
+        "warnings": run.warnings,
+        "errors": run.errors,
         "stalled": _cut(run.stalled),
+        "emitters": len(run.sessions),
     }

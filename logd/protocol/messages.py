@@ -291,14 +291,15 @@ class Detach(Message):
 @_message(
     "watch",
     id=ID,
-    topic=one_of("runs", "presence", "board"),
+    topic=one_of("runs", "presence", "board", "totals"),
     run=text(MAX_PATTERN_CHARACTERS),
     interval_ms=integer(0, 3_600_000),
 )
 class Watch(Message):
     """Subscribe to a table of last values, sent as `items`: whole at first and now and then, else what has changed.
 
-    `runs` has the runs in use, by name, `presence` who emits and who watches, and `board` what was reported of one run.
+    `runs` has the runs in use, by name, `presence` who emits and who watches, `board` what was reported of one run, and
+    `totals` how much the daemon does.
     `run` is a run's name; of the first two topics it can be a pattern such as `scrape-*`, and "" is all runs.
     """
 

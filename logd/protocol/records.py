@@ -16,9 +16,6 @@ from typing import NamedTuple
 from logd.protocol.codec import encode_value
 from logd.record import MAX_TIME_US
 
-Row = tuple[float, int, str, bytes]
-"""Time in seconds since the epoch, severity number up to 23, text, and the fields as `encode_value` has them."""
-
 _pack = struct.Struct(">HQB").pack
 _OPENING = 0x84_1B
 """An array of four, and an unsigned integer of eight bytes."""
@@ -54,25 +51,34 @@ def _head(major: int, length: int) -> bytes:
 _HEADS = _Heads((length, _head(0x60, length)) for length in range(256))
 
 
-def encode_records(rows: Sequence[Row]) -> EncodedRecords:
-    """The records as CBOR. Text that is not Unicode goes as bytes, and a time that cannot be is left to the daemon."""
+def encode_records(
+    times: Sequence[float], severities: Sequence[int], texts: Sequence[str], fields: Sequence[bytes]
+) -> EncodedRecords:
+    """Records as CBOR. Text that is not Unicode goes as bytes, and a time that cannot be is left to the daemon.
+
+    Args:
+        times: in seconds since the epoch.
+        severities: numbers up to 23.
+        fields: each record's as `encode_value` has them.
+    """
     try:
-        return EncodedRecords(len(rows), _encode_all(rows))
+        return EncodedRecords(len(texts), _encode_all(times, severities, texts, fields))
     except (ValueError, OverflowError, TypeError, struct.error):
-        encoded = [item for row in rows if (item := _encode_one(row))]
-        return EncodedRecords(len(encoded), b"".join(encoded), len(rows) - len(encoded))
+        rows = zip(times, severities, texts, fields, strict=True)
+        encoded = [item for row in rows if (item := _encode_one(*row))]
+        return EncodedRecords(len(encoded), b"".join(encoded), len(texts) - len(encoded))
 
 
-def _encode_all(rows: Sequence[Row]) -> bytes:
-    times, severities, texts, fields = zip(*rows, strict=True)
+def _encode_all(
+    times: Sequence[float], severities: Sequence[int], texts: Sequence[str], fields: Sequence[bytes]
+) -> bytes:
     encoded = list(map(str.encode, texts))
     openings = map(_pack, repeat(_OPENING), map(int, map(_US_OF_SECONDS, times)), severities)
     heads = map(_HEADS.__getitem__, map(len, encoded))
     return b"".join(chain.from_iterable(zip(openings, heads, encoded, fields, strict=True)))
 
 
-def _encode_one(row: Row) -> bytes | None:
-    seconds, severity, text, fields = row
+def _encode_one(seconds: float, severity: int, text: str, fields: bytes) -> bytes | None:
     time_us = None
     with suppress(ValueError, OverflowError, TypeError):
         time_us = int(seconds * 1e6)

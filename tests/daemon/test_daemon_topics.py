@@ -9,7 +9,8 @@ import pytest
 import trio
 
 from logd.config import FanoutConfig
-from logd.daemon.topics import MAX_SAID_BYTES, REFRESH_SECONDS, Topics, said_filter
+from logd.daemon.topics import ITEMS_A_SECOND, MAX_SAID_BYTES, REFRESH_SECONDS, Topics, said_filter
+from logd.fanout import Table
 from logd.protocol.checks import is_items
 
 
@@ -24,6 +25,12 @@ def live_run(name: str, **values: Any) -> SimpleNamespace:
         "begun_seq": 3,
         "sessions": {},
         "stalled": "",
+        "warnings": 5,
+        "errors": 2,
+        "store": SimpleNamespace(newest_time_us=8),
+        "board": None,
+        "ended_us": None,
+        "may_go_on": True,
     }
     state = values.pop("state", "running")
     return SimpleNamespace(name=name, state=lambda silent_seconds: state, **{**given, **values})
@@ -69,9 +76,15 @@ async def test_runs_in_use_are_told_with_who_watches_them(autojump_clock: object
         "records_per_second": 2.5,
         "begun_us": 7,
         "begun_seq": 3,
+        "last_time_us": 8,
+        "warnings": 5,
+        "errors": 2,
+        "stalled": "",
         "emitters": 1,
         "viewers": 2,
-        "stalled": "",
+        "progress": None,
+        "left_seconds": None,
+        "queue": None,
     }
     assert (runs["other"]["state"], runs["other"]["exit_status"], runs["other"]["viewers"]) == ("ended", 3, 0)
     assert (runs["away"]["state"], len(runs["away"]["stalled"])) == ("lost", 256)
@@ -184,3 +197,34 @@ async def test_counts_are_told_more_seldom_than_who_comes_and_goes(autojump_cloc
 )
 def test_a_filter_is_said_in_short(criteria: dict[str, Any], said: str) -> None:
     assert said_filter(criteria) == said
+
+
+async def test_how_far_a_run_is_is_told_by_its_board(autojump_clock: object) -> None:
+    board = Table()
+    board.set("pages", {"done": 10, "total": 40})
+    board.set("queue_depth", {"gauge": 7})
+    board.set("retry-queue", {"gauge": 2})
+    board.set("workers", {"gauge": 99})
+    one, empty = live_run("one", board=board), live_run("empty", board=Table())
+    topics = topics_of([one, empty], [])
+    topics.refresh_runs()
+    runs = dict(topics.runs.items())
+    assert (runs["one"]["progress"], runs["one"]["left_seconds"], runs["one"]["queue"]) == (0.25, None, 9)
+    assert (runs["empty"]["progress"], runs["empty"]["queue"]) == (None, None)
+    board.set("pages", {"done": 40, "total": 40})
+    await trio.sleep(FanoutConfig.runs_interval_seconds)
+    topics.refresh_runs()
+    assert dict(topics.runs.items())["one"]["progress"] == 1.0
+
+
+async def test_a_large_board_is_seldom_looked_at(autojump_clock: object) -> None:
+    board = Table()
+    for number in range(10 * ITEMS_A_SECOND):
+        board.set(f"i{number}", {"done": 0, "total": 1})
+    topics = topics_of([live_run("one", board=board)], [])
+    topics.refresh_runs()
+    board.set("i0", {"done": 1, "total": 1})
+    for seconds, share in ((5, 0.0), (6, 0.0001)):
+        await trio.sleep(seconds)
+        topics.refresh_runs()
+        assert dict(topics.runs.items())["one"]["progress"] == pytest.approx(share, abs=1e-4)

@@ -369,8 +369,10 @@ async def test_the_page_lists_the_names_in_every_item_of_a_topic(tmp_path: Path)
         presence = asker.server.topics
         presence.refresh_runs()
         presence.refresh_presence()
+        presence.refresh_totals()
         runs_items, present = dict(presence.runs.items()), dict(presence.presence.items())
     assert listed_names("runs") == list(runs_items["build"])
+    assert listed_names("totals") == list(dict(presence.totals.items())[topics.TOTALS_KEY])
     assert listed_names("emitter") == list(present["build/emitter/7/1"])
     assert listed_names("viewer") == list(present["build/viewer/7/2"])
     assert present["build/emitter/7/1"]["command"] == "x" * topics.MAX_SAID_BYTES

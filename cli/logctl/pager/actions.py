@@ -164,17 +164,17 @@ def sideways(turn: Turn, columns: int) -> None:
         turn.change(left=max(0, turn.state.left + columns))
 
 
-def again(turn: Turn, *, backward: bool) -> None:
+def again(turn: Turn, count: int | None, *, backward: bool) -> None:
     found = turn.state.found
     if found is None:
         turn.note("Nothing was searched for yet")
     else:
-        search(turn, found.filter, found.said, backward=found.backward != backward)
+        search(turn, found.filter, found.said, backward=found.backward != backward, count=count or 1)
 
 
-def to_level(turn: Turn, severity: Severity, *, backward: bool) -> None:
+def to_level(turn: Turn, severity: Severity, count: int | None, *, backward: bool) -> None:
     said = "an error" if severity == Severity.ERROR else "a warning"
-    search(turn, Filter(min_severity=severity), said, backward=backward)
+    search(turn, Filter(min_severity=severity), said, backward=backward, count=count or 1)
 
 
 def cycle_level(turn: Turn, _count: int | None) -> None:
@@ -304,12 +304,12 @@ ACTIONS: Final[dict[str, Action]] = {
     "go_to_mark": lambda turn, _count: open_prompt(turn, "'"),
     "search": lambda turn, _count: open_prompt(turn, "/"),
     "search_back": lambda turn, _count: open_prompt(turn, "?"),
-    "again": lambda turn, _count: again(turn, backward=False),
-    "again_back": lambda turn, _count: again(turn, backward=True),
-    "next_error": lambda turn, _count: to_level(turn, Severity.ERROR, backward=False),
-    "last_error": lambda turn, _count: to_level(turn, Severity.ERROR, backward=True),
-    "next_warning": lambda turn, _count: to_level(turn, Severity.WARN, backward=False),
-    "last_warning": lambda turn, _count: to_level(turn, Severity.WARN, backward=True),
+    "again": lambda turn, count: again(turn, count, backward=False),
+    "again_back": lambda turn, count: again(turn, count, backward=True),
+    "next_error": lambda turn, count: to_level(turn, Severity.ERROR, count, backward=False),
+    "last_error": lambda turn, count: to_level(turn, Severity.ERROR, count, backward=True),
+    "next_warning": lambda turn, count: to_level(turn, Severity.WARN, count, backward=False),
+    "last_warning": lambda turn, count: to_level(turn, Severity.WARN, count, backward=True),
     "no_highlight": toggle_highlight,
     "filter": lambda turn, _count: open_prompt(turn, "&"),
     "cycle_level": cycle_level,

@@ -35,7 +35,9 @@ from logctl.pager.events import (
     Suspend,
     Told,
     UserEvent,
+    Wheel,
 )
+from logctl.pager.keys import ACTIONS
 from logctl.pager.link import Link
 from logctl.pager.loop import Loop
 from logctl.pager.model import update
@@ -47,6 +49,7 @@ from logd.paths import Paths
 from logd.record import now_us
 
 if TYPE_CHECKING:
+    from logctl.pager.listing import Listing
     from logctl.pager.terminal import Terminal
 
 
@@ -72,6 +75,8 @@ class App(Loop):
         self._link = link
         self._runs: RunsList | None = None
         """What is shown in place of the records."""
+        self._listing: trio.CancelScope | None = None
+        """While runs are listed."""
 
     # What happens
 
@@ -79,8 +84,8 @@ class App(Loop):
         """Have events happen, and what they ask for begin."""
         now = trio.current_time()
         for event in events:
-            if self._runs is not None and isinstance(event, KeyPressed):
-                self._choose(event.key)
+            if self._runs is not None and isinstance(event, UserEvent):
+                self._choose(event)
                 continue
             self.state, effects = update(self.state, event, now)
             for effect in effects:
@@ -166,29 +171,52 @@ class App(Loop):
             self._trace.flush()
 
     def _show_runs(self, _effect: Effect) -> None:
-        self._start(self._list_runs)
+        if self._listing is None:
+            self._listing = trio.CancelScope()
+            self._start(self._list_runs, self._listing)
 
-    async def _list_runs(self) -> None:
+    async def _list_runs(self, scope: trio.CancelScope) -> None:
+        # Not at the top: few look at the list.
+        from logctl.pager.listing import watch_runs
+
         try:
-            runs = await errands.list_runs(self._paths)
+            with scope:
+                await watch_runs(self._paths, self._take_listing)
         except LogdError as error:
+            self._runs = None
             self.take([Told(error.message)])
-            return
-        current = self.state.current[0] if self.state.current is not None else next(iter(self.state.runs), "")
-        self._runs = RunsList.of(runs, now_us(), current)
-        self.take([])
+        self._listing = None
 
-    def _choose(self, key: str) -> None:
-        """Take a key for the list of runs."""
-        if self._runs is None:
+    def _take_listing(self, listing: Listing) -> None:
+        if self._runs is not None:
+            self._runs = self._runs.told(listing, now_us())
+        elif listing.runs is not None:
+            current = self.state.current[0] if self.state.current is not None else next(iter(self.state.runs), "")
+            self._runs = RunsList.of(listing.runs, now_us(), current)
+        self._note_change()
+
+    def _choose(self, event: UserEvent) -> None:
+        """Take what the user does for the list of runs."""
+        runs, rows = self._runs, self.state.rows
+        if runs is None:
             return
-        self._hurries = True
-        self._runs = self._runs.press(key, self.state.rows)
-        self.opens = self._runs.opens
+        if isinstance(event, KeyPressed):
+            done = ACTIONS.get(event.key)
+            if done in ("suspend", "repaint"):
+                self._do(Suspend() if done == "suspend" else Repaint())
+            self._runs = runs = runs.press(event.key, rows)
+        elif isinstance(event, Wheel):
+            self._runs = runs = runs.moved(event.rows)
+        else:
+            self._runs = runs = runs.click(event.row, rows)
+        self._note_change(hurries=True)
+        self.opens = runs.opens
         if self.opens:
             self._quit()
-        elif self._runs.closes:
+        elif runs.closes:
             self._runs = None
+            if self._listing is not None:
+                self._listing.cancel()
 
     _DOES: Final[dict[type[Any], Callable[[App, Any], None]]] = {
         Copy: _copy,

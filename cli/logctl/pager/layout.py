@@ -106,7 +106,31 @@ def lay_out(
     return (_lay_out_long if look.wrap else _lay_out_chopped)(row, look, label, opened)
 
 
-def _rows(row: bytes, look: Look, label: Label, opened: bool) -> tuple[Row, ...]:
+class Stretch(NamedTuple):
+    """Columns of a line, as it would be if it were not chopped, and how many there is room for."""
+
+    start: int
+    end: int
+    room: int
+
+
+def hit_of(row: bytes, look: Look, *, name: str = "", origin_us: int = 0, opened: bool = False) -> Stretch | None:
+    """Where what is searched for is first seen in a record's lines; None where it is not. Arguments as of `lay_out`."""
+    whole = look._replace(wrap=True, left=0)
+    _, columns, lines = _parts(row, whole, Label(name, "run", origin_us), opened)
+    for _, text, _ in lines:
+        start = 0
+        for end, attribute in text.ends:
+            if attribute.role == "hit":
+                return Stretch(columns_of(text.text[:start]), columns_of(text.text[:end]), columns)
+            start = end
+    return None
+
+
+def _parts(
+    row: bytes, look: Look, label: Label, opened: bool
+) -> tuple[list[Segment], int, list[tuple[int, Line, int]]]:
+    """What is before a record's message, the columns that there are for its lines, and these, as of `_lines`."""
     try:
         record = parse_rows(row)[0]
         lines = _lines(record, look, opened)
@@ -120,7 +144,12 @@ def _rows(row: bytes, look: Look, label: Label, opened: bool) -> tuple[Row, ...]
         number, first, folded = lines[0]
         lines[0] = number, line([*head, *first.between(0, len(first.text))]), folded
         head, indent = [], 0
-    columns = max(1, look.columns - indent)
+    return head, max(1, look.columns - indent), lines
+
+
+def _rows(row: bytes, look: Look, label: Label, opened: bool) -> tuple[Row, ...]:
+    head, columns, lines = _parts(row, look, label, opened)
+    indent = look.columns - columns
     rows: list[Row] = []
     before = [(Attribute("text"), " " * indent)] if indent else []
     for number, text, folded in lines:

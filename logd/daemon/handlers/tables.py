@@ -70,7 +70,7 @@ async def _send_board(peer: Peer, request: Watch) -> None:
 async def _send_topic(peer: Peer, request: Watch) -> None:
     server, pattern = peer.server, request.run or "*"
     topics = server.topics
-    kind = "runs" if request.topic == "runs" else "arrivals"
+    kind = "arrivals" if request.topic == "presence" else "runs"
     throttler = server.paces.throttler(kind, request.interval_ms / 1000)
     try:
         await peer.send(Reply(request.id, {}))
@@ -82,6 +82,8 @@ async def _send_topic(peer: Peer, request: Watch) -> None:
                 refresh=topics.refresh_runs,
                 wanted=lambda name: fnmatchcase(name, pattern),
             )
+        elif request.topic == "totals":
+            subscription = TableSubscription(request.id, topics.totals, throttler, refresh=topics.refresh_totals)
         else:
             subscription = TableSubscription(
                 request.id,

@@ -234,14 +234,21 @@ def test_the_nearest_survivor_stands_where_a_record_is_gone() -> None:
     assert "not there any more" in pager.status
 
 
-@pytest.mark.parametrize("event", [Cleared("job"), Removed("job")])
-def test_where_all_is_gone_it_says_so(event: Cleared | Removed) -> None:
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (Cleared("job"), "job was cleared"),
+        (Removed("job"), "job was removed"),
+        (Gap("job", 1, 100), "All records are gone"),
+    ],
+)
+def test_where_all_is_gone_it_says_so(event: Cleared | Removed | Gap, said: str) -> None:
     pager = attached(100)
     pager.press("b")
     pager.settle()
     pager.daemon.runs["job"].first_seq = 101
     pager.tell(event)
-    assert "All records are gone" in pager.status and "100 records not there any more" in pager.text
+    assert said in pager.status and "100 records not there any more" in pager.text
 
 
 def test_a_filter_and_back_is_where_one_was() -> None:
