@@ -10,8 +10,24 @@ import click
 from logd import console
 
 COMMANDS = (
-    *("attach", "clear", "emit", "export", "import", "logs", "progress", "rm", "runs", "status", "throttle", "top"),
-    *("verify", "who"),
+    "attach",
+    "clear",
+    "emit",
+    "end",
+    "export",
+    "import",
+    "kill",
+    "logs",
+    "progress",
+    "rm",
+    "run",
+    "runs",
+    "status",
+    "throttle",
+    "top",
+    "verify",
+    "wait",
+    "who",
 )
 
 
