@@ -160,9 +160,9 @@ def go_to_seq(turn: Turn, seq: int) -> None:
 
 def go_to_percent(turn: Turn, count: int | None) -> None:
     run = _run_of(turn)
-    if run and count is not None:
+    if run:
         reel = turn.state.document.reel(run)
-        go_to_seq(turn, reel.first_seq + (reel.head - reel.first_seq) * min(count, 100) // 100)
+        go_to_seq(turn, reel.first_seq + (reel.head - reel.first_seq) * min(count or 0, 100) // 100)
 
 
 def _run_of(turn: Turn) -> str:
