@@ -24,6 +24,10 @@ from typing import Any, Final, NamedTuple
 STATES: Final = ("pending", "running", "done", "failed")
 """What a job says of an item; `stopped` is what is said of one that was running when its run ended."""
 STOPPED: Final = "stopped"
+RANKED: Final = ("running", "failed", STOPPED, "pending", "done")
+"""All states, in the order in which people want to hear of them."""
+ITEMS: Final = "items"
+"""The unit in which items count that have none in common."""
 RATE_SECONDS: Final = 30.0
 """In so long what was measured wears off to 1/e; and so long nothing need move for the rate to hold."""
 LEAST_KEPT: Final = 0.8
@@ -69,14 +73,17 @@ class Overall(NamedTuple):
 
     share: float | None
     done: float
+    """How much, or how many items are at their end."""
     total: float | None
     unit: str
-    """What `done` and `total` are of: the items' unit, or "items"."""
+    """What `done` and `total` are of: the items' unit, or ITEMS."""
     per_second: float | None
     eta_seconds: float | None
     elapsed_seconds: float | None
     counts: dict[str, int]
     """How many items are in each state, of those in which some are; gauges are not counted."""
+    is_on: bool
+    """Whether anything is still to come."""
 
 
 def is_gauge(item: Item) -> bool:
@@ -100,9 +107,9 @@ def state_of(item: Item, run_ended_us: int | None = None) -> str:
     return state
 
 
-def share_of(item: Item) -> float | None:
-    """How much of an item is done, 0 to 1; None where that is not known."""
-    state, total = state_of(item), item.get("total")
+def share_of(item: Item, state: str) -> float | None:
+    """How much of an item in a state is done, 0 to 1; None where that is not known."""
+    total = item.get("total")
     if state == "done":
         return 1.0
     if total:
@@ -121,19 +128,21 @@ def figures(item: Item, now_us: int, run_ended_us: int | None = None) -> Figures
     if state == STOPPED:
         ended_us = run_ended_us
     if started_us is None or state in ("", "pending"):
-        return Figures(state, share_of(item), None, None, None)
+        return Figures(state, share_of(item, state), None, None, None)
     elapsed_seconds = max(0, (now_us if ended_us is None else ended_us) - started_us) / 1e6
-    done, total = item.get("done"), item.get("total")
+    total, done = item.get("total"), item.get("done")
     if ended_us is not None:
         mean = done / elapsed_seconds if done and elapsed_seconds else None
-        return Figures(state, share_of(item), mean, None, elapsed_seconds)
-    per_second = eta_seconds = None
-    if item.get("rate") is not None:
-        measured = Rate(item["rate"], item.get("rate_seconds", 0))
-        per_second = measured.held((now_us - item.get("moved_us", now_us)) / 1e6)
-        if total and done is not None and per_second > 0:
-            eta_seconds = max(0.0, total - done) / per_second
-    return Figures(state, share_of(item), per_second, eta_seconds, elapsed_seconds)
+        return Figures(state, share_of(item, state), mean, None, elapsed_seconds)
+    per_second = _rate_now(item, now_us)
+    eta_seconds = max(0.0, total - done) / per_second if total and done is not None and per_second else None
+    return Figures(state, share_of(item, state), per_second, eta_seconds, elapsed_seconds)
+
+
+def _rate_now(item: Item, now_us: int) -> float | None:
+    if item.get("rate") is None:
+        return None
+    return Rate(item["rate"], item.get("rate_seconds", 0)).held((now_us - item.get("moved_us", now_us)) / 1e6)
 
 
 class _Part(NamedTuple):
@@ -153,33 +162,43 @@ def overall(items: Iterable[Item], now_us: int, run_ended_us: int | None = None)
     """
     counted = [(item, state_of(item, run_ended_us)) for item in items if not is_gauge(item)]
     of_states = Counter(state for _, state in counted)
-    counts = {state: of_states[state] for state in (*STATES, STOPPED) if of_states[state]}
+    counts = {state: of_states[state] for state in RANKED if of_states[state]}
     shared = [(item, state) for item, state in counted if item.get("total") or "state" in item]
+    share: float | None = None
     if shared:
         weights, unit = _weights([item for item, _ in shared])
+        whole = math.fsum(weights)
         parts = [
-            _part(item, weight * _finished_share(item, state))
+            _part(item, weight * reached)
             for weight, (item, state) in zip(weights, shared, strict=True)
+            if (reached := 1.0 if state == "failed" else share_of(item, state))
         ]
-        total: float | None = math.fsum(weights)
+        share = min(1.0, math.fsum(part.amount for part in parts) / whole)
     else:
-        unit, total = _unit_of(item for item, _ in counted), None
-        parts = [_part(item, float(item.get("done", 0))) for item, _ in counted]
-    done = math.fsum(part.amount for part in parts)
-    share = min(1.0, done / total) if total else None
+        unit, whole = _unit_of(item for item, _ in counted), 0.0
+        parts = [_part(item, item["done"]) for item, _ in counted if item.get("done")]
+    if unit == ITEMS:
+        done, total = float(of_states["done"] + of_states["failed"]), float(len(counted))
+    else:
+        done, total = math.fsum(_done_of(item, state) for item, state in counted), whole
+    is_on = "running" in counts or ("pending" in counts and run_ended_us is None)
     begun_us = min((item["started_us"] for item, _ in counted if "started_us" in item), default=None)
+    known = Overall(share, done, total if shared else None, unit, None, None, None, counts, is_on)
     if begun_us is None:
-        return Overall(share, done, total, unit, None, None, None, counts)
-    if "running" in counts or ("pending" in counts and run_ended_us is None):
-        rate = _overall_rate([part for part in parts if part.amount > 0], begun_us, now_us)
-        eta_seconds = (total - done) / rate if total and rate else None
-        return Overall(share, done, total, unit, rate, eta_seconds, max(0, now_us - begun_us) / 1e6, counts)
-    over_us = max(item.get("ended_us", item.get("updated_us", 0)) for item, _ in counted)
-    if STOPPED in counts and run_ended_us is not None:
-        over_us = max(over_us, run_ended_us)
-    elapsed_seconds = max(0, over_us - begun_us) / 1e6
-    mean = done / elapsed_seconds if done and elapsed_seconds else None
-    return Overall(share, done, total, unit, mean, None, elapsed_seconds, counts)
+        return known
+    if not is_on:
+        over_us = max(item.get("ended_us", item.get("updated_us", 0)) for item, _ in counted)
+        if STOPPED in counts and run_ended_us is not None:
+            over_us = max(over_us, run_ended_us)
+        elapsed_seconds = max(0, over_us - begun_us) / 1e6
+        mean = done / elapsed_seconds if done and elapsed_seconds else None
+        return known._replace(per_second=mean, elapsed_seconds=elapsed_seconds)
+    rate = _overall_rate(parts, begun_us, now_us)
+    eta_seconds = None
+    if share is not None and rate:
+        running = [figures(item, now_us).eta_seconds or 0.0 for item, state in shared if state == "running"]
+        eta_seconds = max((1 - share) * whole / rate, *running, 0.0)
+    return known._replace(per_second=rate, eta_seconds=eta_seconds, elapsed_seconds=max(0, now_us - begun_us) / 1e6)
 
 
 def _part(item: Item, amount: float) -> _Part:
@@ -189,15 +208,15 @@ def _part(item: Item, amount: float) -> _Part:
     return _Part(amount, None, item.get("ended_us", item.get("updated_us", 0)))
 
 
-def _finished_share(item: Item, state: str) -> float:
-    return 1.0 if state in ("done", "failed") else share_of(item) or 0.0
+def _done_of(item: Item, state: str) -> float:
+    return float((item.get("total") if state == "done" else 0) or item.get("done", 0))
 
 
 def _weights(shared: list[Item]) -> tuple[list[float], str]:
     """By how much each item counts, and in which unit."""
     with_total = [item for item in shared if item.get("total")]
     if not with_total or len({item.get("unit") for item in with_total}) > 1:
-        return [1.0] * len(shared), "items"
+        return [1.0] * len(shared), ITEMS
     mean = math.fsum(item["total"] for item in with_total) / len(with_total)
     return [float(item.get("total") or mean) for item in shared], _unit_of(with_total)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 from logd.client import Client
 from logd.errors import ConnectionLost, DaemonUnavailable
@@ -17,6 +18,7 @@ from logd.protocol import (
     Message,
     Open,
     Reply,
+    Report,
     Role,
     Welcome,
 )
@@ -48,6 +50,10 @@ class FakeDaemon:
         self.stored: list[Emit] = []
         self.opened: list[Open] = []
         self.closed: list[Close] = []
+        self.reports: list[Report] = []
+        self.board: dict[str, dict[str, Any]] = {}
+        self.report_refusal: ErrorCode | None = None
+        """What it answers `report` with."""
         self.attempts = 0
         self.exchanged = 0
         """Counts what is sent and received."""
@@ -73,6 +79,18 @@ class FakeDaemon:
     def start(self) -> None:
         self.up = True
 
+    def report(self, report: Report) -> None:
+        """Merge a report into the board."""
+        self.reports.append(report)
+        if report.reset:
+            self.board.clear()
+        for key, item in report.items.items():
+            if item is None:
+                self.board.pop(key, None)
+            else:
+                merged = {**self.board.get(key, {}), **item}
+                self.board[key] = {name: value for name, value in merged.items() if value is not None}
+
     @property
     def lines(self) -> bytes:
         """The text of all that is stored; pieces of a line are joined again."""
@@ -89,7 +107,7 @@ class FakeClient(Client):
     def __init__(self, daemon: FakeDaemon) -> None:  # and nothing of a real one
         self.daemon = daemon
         self.lost = False
-        self.pending: deque[Emit | Close] = deque()
+        self.pending: deque[Emit | Close | Report] = deque()
         self.answers: deque[Message] = deque()
         self.server = Connection(Role.SERVER)
         self.acked = 0
@@ -142,12 +160,19 @@ class FakeClient(Client):
                 else:
                     self.answers.append(Reply(message.id, {"run": message.run, "head": 0, "batch": self.acked}))
             else:
-                assert isinstance(message, Emit | Close)
+                assert isinstance(message, Emit | Close | Report)
                 self.pending.append(message)
 
     def store(self) -> None:
         while self.pending and self.daemon.stores:
             message = self.pending.popleft()
+            if isinstance(message, Report):
+                if self.daemon.report_refusal is not None:
+                    self.answers.append(Error(self.daemon.report_refusal, "refused", id=message.id))
+                else:
+                    self.daemon.report(message)
+                    self.answers.append(Reply(message.id, {}))
+                continue
             if isinstance(message, Close):
                 self.daemon.closed.append(message)
                 self.acknowledge()

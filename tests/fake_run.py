@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import cycle
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import trio
 
 from logd.client import pieces_of
-from logd.fanout import AdaptiveThrottler, Filter, Pace, Sieve, Subscription
+from logd.fanout import AdaptiveThrottler, Bell, Filter, Pace, Sieve, Subscription
 from logd.protocol import Attach, Batch, Event, Head, Message
 from logd.record import ANY_LEVEL, Rows, Stored
 
@@ -61,25 +62,20 @@ class FakeRun:
         self.rows: dict[int, bytes] = {}
         """All that there ever were."""
         self._blocks: list[Stored] = []
-        self._moved = trio.Event()
-        self._turned = trio.Event()
+        self._moved = Bell()
+        self._turned = Bell()
         for _ in range(records):
             self.store()
 
     async def wait_moved(self) -> None:
         await self._moved.wait()
 
-    async def wait_turned(self) -> None:
-        await self._turned.wait()
+    async def wait_turned(self, until: float = math.inf) -> None:
+        await self._turned.wait(until)
 
-    def _move(self) -> None:
-        self._moved.set()
-        self._moved = trio.Event()
-
-    def _turn(self) -> None:
-        self._turned.set()
-        self._turned = trio.Event()
-        self._move()
+    def turn(self) -> None:
+        self._turned.ring()
+        self._moved.ring()
 
     def store(self, count: int = 1, *, pad: int = 0) -> None:
         self._blocks.append(block(self.head + 1, count, self.head, pad=pad))
@@ -87,7 +83,7 @@ class FakeRun:
         if self._is_running:
             self.stored_at.update(dict.fromkeys(range(self.head + 1, self.head + 1 + count), trio.current_time()))
         self.head += count
-        self._move()
+        self._moved.ring()
 
     @property
     def _is_running(self) -> bool:
@@ -106,7 +102,7 @@ class FakeRun:
         self._lose(self._blocks[:])
         self.first_seq = self.head + 1
         self.generation += 1
-        self._turn()
+        self.turn()
 
     def retain(self, blocks: int) -> None:
         """Let the oldest blocks go, but for so many."""
@@ -120,15 +116,15 @@ class FakeRun:
 
     def stall(self, reason: str) -> None:
         self.stalled = reason
-        self._turn()
+        self.turn()
 
     def end(self, exit_status: int | None = 0) -> None:
         self.may_go_on, self.exit_status = False, exit_status
-        self._turn()
+        self.turn()
 
     def remove(self) -> None:
         self.removed, self.may_go_on = True, False
-        self._turn()
+        self.turn()
 
     async def blocks(self, seq: int, max_bytes: int = 0, level_mask: int = ANY_LEVEL) -> tuple[list[Stored], int]:
         """As a `LiveRun` has it."""

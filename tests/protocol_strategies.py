@@ -367,7 +367,7 @@ _WINDOW = _integer(1, MAX_WINDOW_RECORDS)
 _INTERVAL_MS = _integer(0, 3_600_000)
 
 KEYS: dict[str, dict[str, Key]] = {
-    "hello": {"versions": _VERSIONS, "client": _LABEL},
+    "hello": {"versions": _VERSIONS, "client": _LABEL, "terminal": _text(64)},
     "open": {
         "id": _ID,
         "run": _RUN,
@@ -411,7 +411,7 @@ KEYS: dict[str, dict[str, Key]] = {
     "detach": {"sub": _ID},
     "watch": {
         "id": _ID,
-        "topic": _one_of("runs", "presence", "board"),
+        "topic": _one_of("runs", "presence", "board", "totals"),
         "run": _text(MAX_PATTERN_CHARACTERS),
         "interval_ms": _INTERVAL_MS,
     },

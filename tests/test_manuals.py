@@ -25,7 +25,8 @@ import pytest
 import logctl.main
 import logd.main
 from logctl import merging
-from logctl.commands import attach
+from logctl.board.keys import BINDINGS
+from logctl.commands import attach, run, wait
 from logctl.pager import help
 from logd import accel, console, errors, paths
 from logd.client import jsonlines
@@ -198,7 +199,7 @@ def test_a_page_has_every_variable_that_is_read(page: str) -> None:
     if page == "logctl.1":
         for path in ("output.py", "pager/theme.py", "pager/errands.py"):
             read |= set(re.findall(r'environ\.get\("(\w+)"', (ROOT / "cli/logctl" / path).read_text("utf-8")))
-        read |= {"TZ"}  # by the C library
+        read |= {"TZ", run.RUN_VARIABLE}  # by the C library, and by commands
     assert listed == read
     assert set(re.findall(r"(?:^\.| )Ev (\w+)", SOURCES[page], flags=re.M)) <= listed
 
@@ -217,7 +218,8 @@ def exit_statuses() -> set[int]:
 
 @pytest.mark.parametrize("page", CLIS)
 def test_a_page_has_every_exit_status(page: str) -> None:
-    assert set(map(int, items(section(page, "EXIT STATUS")))) == exit_statuses()
+    own = {wait.EXIT_TIMED_OUT} if page == "logctl.1" else set()
+    assert set(map(int, items(section(page, "EXIT STATUS")))) == exit_statuses() | own
 
 
 def test_the_readme_has_every_exit_status() -> None:
@@ -350,6 +352,10 @@ def test_the_ways_to_name_a_level_are_those_that_logd_8_has(line: str, named: st
 
 def test_logctl_1_has_every_key_and_command_of_the_pager() -> None:
     assert section("logctl.1", "PAGER").endswith(help.manual())
+
+
+def test_logctl_1_has_every_key_of_the_board() -> None:
+    assert section("logctl.1", "BOARD").endswith("\n".join(help.manual_of(BINDINGS)) + "\n")
 
 
 def test_logctl_1_has_every_name_of_a_json_key_in_its_order() -> None:

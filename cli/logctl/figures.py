@@ -41,6 +41,23 @@ def human_rate(per_second: float) -> str:
     return f"{per_second:,.0f}/s" if per_second >= 9.95 or not per_second else f"{per_second:.1f}/s"
 
 
+def human_amount(amount: float) -> str:
+    """A number of anything: whole ones as a count, others to two digits behind the point: "1,234", "0.25"."""
+    if amount == int(amount):
+        return f"{int(amount):,}"
+    return f"{amount:,.2f}" if abs(amount) >= 0.01 else f"{amount:.2g}"
+
+
+def human_speed(per_second: float) -> str:
+    """A rate by the second, or where that is less than one, by the hour: "12,345/s", "1.5/s", "90/h"."""
+    return human_rate(per_second) if per_second >= 1 else f"{human_rate(per_second * 3600)[:-2]}/h"
+
+
+def human_percent(share: float) -> str:
+    """A share of 0 to 1 as a percentage: 100 % is all of it, and nothing else is."""
+    return "100%" if share >= 1 else f"{min(99, int(100 * share))}%"
+
+
 def human_age(seconds: float) -> str:
     """A time span in its two largest units, rounded down: "3 m", "2 h 5 m", "6 d 1 h"; seconds only below a minute."""
     whole = max(0, int(seconds))
@@ -49,6 +66,12 @@ def human_age(seconds: float) -> str:
     days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
     amounts = ((days, "d"), (hours, "h"), (0 if days else minutes, "m"))
     return " ".join([f"{amount} {unit}" for amount, unit in amounts if amount])
+
+
+def human_span(seconds: float) -> str:
+    """A time span that one watches: as `human_age`, and below an hour to the second, "3 m 20 s"."""
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    return f"{minutes} m {rest} s" if 0 < minutes < 60 else human_age(seconds)
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], right_aligned: Collection[int] = ()) -> str:

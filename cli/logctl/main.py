@@ -9,7 +9,26 @@ import click
 
 from logd import console
 
-COMMANDS = ("attach", "clear", "emit", "export", "import", "logs", "rm", "runs", "status", "throttle", "verify")
+COMMANDS = (
+    "attach",
+    "clear",
+    "emit",
+    "end",
+    "export",
+    "import",
+    "kill",
+    "logs",
+    "progress",
+    "rm",
+    "run",
+    "runs",
+    "status",
+    "throttle",
+    "top",
+    "verify",
+    "wait",
+    "who",
+)
 
 
 class _Commands(click.Group):

@@ -10,11 +10,19 @@ from typing import Self
 
 import trio
 
-from logd.client.blocking import HELLO_SECONDS, RECEIVE_BYTES, SEND_BUFFER_BYTES, lost, no_daemon, not_ours, refusal
+from logd.client.blocking import (
+    HELLO_SECONDS,
+    RECEIVE_BYTES,
+    SEND_BUFFER_BYTES,
+    hello_of,
+    lost,
+    no_daemon,
+    not_ours,
+    refusal,
+)
 from logd.errors import ConnectionLost, DaemonUnavailable, RemoteProtocolError
 from logd.paths import Paths
-from logd.protocol import SUPPORTED_VERSIONS, Connection, Error, ErrorCode, Hello, Message, Role, Welcome
-from logd.version import __version__
+from logd.protocol import Connection, Error, ErrorCode, Message, Role, Welcome
 
 
 class AsyncClient:
@@ -68,7 +76,7 @@ class AsyncClient:
         return client
 
     async def _greet(self, name: str) -> Welcome:
-        self.post(Hello(list(SUPPORTED_VERSIONS), f"{name} {__version__}"))
+        self.post(hello_of(name))
         await self.flush()
         message = await self.receive()
         if isinstance(message, Error):

@@ -83,6 +83,11 @@ class Backlog:
         return bool(self._unsent)
 
     @property
+    def unsent_number(self) -> int | None:
+        """The number of the frame that `next_unsent` has."""
+        return self._unsent[0].number if self._unsent else None
+
+    @property
     def unspooled_bytes(self) -> int:
         """How much of the input is in memory only."""
         return sum(frame.input_bytes for frame in self.in_memory() if frame.number > self._spool_end)
@@ -152,6 +157,11 @@ class Backlog:
         """Be done: leave the spool to the daemon, or remove it."""
         if self._spool is not None:
             self._spool.close() if keep and self._spool_end else self._spool.remove()
+
+    def abandon(self) -> None:
+        """Leave the spool to another process that has it, too."""
+        if self._spool is not None:
+            self._spool.close()
 
     def _refill(self) -> None:
         while self._spool is not None and self._spool.unread_bytes and self._fits(self._spool.next_bytes()):

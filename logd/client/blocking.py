@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import select
 import socket
 import time
@@ -56,7 +57,7 @@ class Client:
         self._received: deque[Message] = deque()
         self._ids = itertools.count(1)
         self._socket = _connect(paths, wait=wait)
-        hello = Hello(list(SUPPORTED_VERSIONS), f"{name} {__version__}")
+        hello = hello_of(name)
         if not wait:
             with suppress(ConnectionLost):  # receiving says why
                 self.send(hello)
@@ -178,6 +179,18 @@ class Client:
                 raise refusal(answer)
             if isinstance(answer, Reply | Pong) and answer.id == message.id:
                 return answer.value if isinstance(answer, Reply) else {}
+
+
+def hello_of(name: str) -> Hello:
+    """What a client says first."""
+    return Hello(list(SUPPORTED_VERSIONS), f"{name} {__version__}", _terminal())
+
+
+def _terminal() -> str:
+    for fd in (0, 1, 2):
+        with suppress(OSError):
+            return os.ttyname(fd).removeprefix("/dev/")[:64]
+    return ""
 
 
 def _connect(paths: Paths, *, wait: bool) -> socket.socket:

@@ -16,16 +16,18 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logd.client.backlog import Backlog
 from logd.client.blocking import Client
-from logd.client.delivery import SESSION, Delivery, encode
+from logd.client.board import Item, PendingBoard
+from logd.client.delivery import SESSION, STALL_SECONDS, Delivery, encode
 from logd.client.lines import LineCutter
 from logd.errors import StoreError
 from logd.protocol import MAX_RECORDS_IN_FRAME, Close, Emit, Open
+from logd.protocol.records import EncodedRecords
 from logd.record import now_us
 
 if TYPE_CHECKING:  # and else where they are needed, which is seldom
@@ -56,19 +58,24 @@ class Left:
 class Emitter:
     """One session with a run, over connections that come and go.
 
-    Nothing blocks but `wait` and `finish`: `feed` and `emit` take in, `pump` moves on, `end` says that this was all,
-    and `close` leaves.
+    Nothing blocks but `wait` and `finish`: `feed`, `emit` and `report` take in, `pump` moves on, `end` says that this
+    was all, and `close` leaves.
 
     Args:
         connect: makes a client that has not waited for anything.
         run: the run's name; it is made where there is none.
         spool_folder: says where to spool what comes while the daemon is unavailable and the window is full.
-        drop: drop it instead, by whole lines and records. With neither, there is no room for it.
+        drop: drop it instead, by whole lines and records; or with a spool, what that cannot take. With neither, there
+            is no room for it.
         say: told, in a sentence, what a person is to know.
         severity: every record's OpenTelemetry number, or None to have levels detected in the lines.
-        stream, source, fields: what every record carries.
+        stream: what every record carries that is not said to be of another.
+        source, fields: what every record carries.
         sync: count as stored only what is on the disk itself, whatever the daemon's policy.
+        pid: of the process that does the work, where that is not this one.
         parse: makes structured records of lines; without it they are plain text.
+        stall_seconds: with a full window and nothing stored for so long the daemon is unavailable.
+        report_seconds: how long after a report to the board the next one is sent at the earliest.
         clock: monotonic seconds.
 
     Raises:
@@ -91,23 +98,31 @@ class Emitter:
         fields: dict[str, Any] | None = None,
         sync: bool = False,
         command: str = "",
+        pid: int | None = None,
         parse: Parse | None = None,
+        stall_seconds: float = STALL_SECONDS,
+        report_seconds: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         session = os.urandom(16).hex()
         host = socket.gethostname()[:256]
         opening = encode(
-            Open(SESSION, run, session, command[:4096], os.getpid(), host, source, fields=fields, sync=sync)
+            Open(SESSION, run, session, command[:4096], pid or os.getpid(), host, source, fields=fields, sync=sync)
         )
         self._severity = severity
-        self._stream = stream
+        self._default_stream = self._stream = stream
         self._parse = parse
         self._say = say
         self._clock = clock
         self._lines = LineCutter(clock)
+        """Of the stream that was fed last. Of others there are no whole lines, as their order is that of the input."""
+        self._of_streams = {stream: self._lines}
         self._spools = spool_folder is not None
         self._backlog = Backlog(_spool_opener(spool_folder, f"{run}.{session}", opening) if spool_folder else None)
-        self._delivery = Delivery(connect, opening, self._backlog, clock)
+        self._board = PendingBoard(run, report_seconds)
+        self._delivery = Delivery(
+            connect, opening, self._backlog, self._board, say=say, clock=clock, stall_seconds=stall_seconds
+        )
         self._dropped = _new_dropped() if drop else None
         self._spill_at = -math.inf
         """When spooling may be tried again, where it has failed."""
@@ -126,9 +141,29 @@ class Emitter:
         return takes_more and not self._delivery.available
 
     @property
+    def unavailable(self) -> bool:
+        """Whether the daemon is not there, as far as is known, or has stored nothing for some time."""
+        return not (self._delivery.available or self._delivery.link.connecting)
+
+    @property
+    def sends(self) -> bool:
+        """Whether something would be sent if the daemon took it."""
+        return self._delivery.sending
+
+    @property
+    def reports(self) -> bool:
+        """Whether something was reported that the daemon is not known to have."""
+        return bool(self._board)
+
+    @property
     def unstored_bytes(self) -> int:
         """How much of the input was taken in, and is not known to be stored."""
-        return self._backlog.input_bytes + len(self._lines)
+        return self._backlog.input_bytes + sum(map(len, self._of_streams.values()))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the daemon has the session open at present."""
+        return self._delivery.link.is_open
 
     @property
     def ended(self) -> bool:
@@ -148,8 +183,18 @@ class Emitter:
         """Begin to connect, and `start` a daemon where nobody listens. Where that is in vain, `pump` tries again."""
         self._delivery.link.connect(start)
 
-    def feed(self, data: bytes) -> None:
+    def fileno(self) -> int | None:
+        """For who waits otherwise than by `wait`: what to `pump` at when it can be read, or written while `sending`."""
+        return self._delivery.link.fileno()
+
+    @property
+    def sending(self) -> bool:
+        """Whether there is something to send when the daemon takes it."""
+        return self._delivery.sending
+
+    def feed(self, data: bytes, *, stream: str | None = None) -> None:
         """Take bytes of input as they come; a line is sent when it is whole."""
+        self._turn_to(stream)
         end = data.rfind(b"\n") + 1
         self._lines.feed(memoryview(data)[:end])
         self._take_lines()
@@ -157,12 +202,39 @@ class Emitter:
         self._take_lines()
         self._spill()
 
-    def emit(self, records: list[list[Any]]) -> None:
-        """Take structured records in."""
+    def emit(self, records: list[list[Any]], *, stream: str | None = None) -> None:
+        """Take structured records in, behind all lines that are whole."""
+        self._turn_to(stream)
+        self._take_lines(gather=False)
+        self._take_records(records)
+        self._spill()
+
+    def _take_records(self, records: list[list[Any]]) -> None:
         for start in range(0, len(records), MAX_RECORDS_IN_FRAME):
             batch = records[start : start + MAX_RECORDS_IN_FRAME]
             self._take(sum(len(record[2]) for record in batch), records=batch)
+
+    def emit_encoded(self, records: EncodedRecords) -> None:
+        """Take records in that are encoded already. Each counts as one byte of input: for one that gets no other."""
+        self._delivery.append_records(records)
         self._spill()
+
+    def report(self, items: Mapping[str, Item | None], *, reset: bool = False) -> None:
+        """Take in values for the run's board: the last ones by key are kept until they can be sent, in memory only.
+
+        Args:
+            items: by key, fields to be merged into the item, of which one that is None is removed; None for an item
+                that is to be removed. `advance` is added to the `done` that this emitter reported of the item last.
+            reset: remove all items first, whoever reported them.
+
+        Raises:
+            ValueError: an item is none that a board can have, or has an `advance` and no `done` that was reported;
+                nothing is taken in then.
+        """
+        left_out = self._board.left_out
+        self._board.report(items, reset=reset)
+        if self._board.left_out and not left_out:
+            self._say("the board has as many items as it can have; others are left out")
 
     def pump(self) -> None:
         """Connect, send, take in what has come, and spool, as far as it goes without waiting."""
@@ -176,18 +248,23 @@ class Emitter:
             if self._dropped is not None and (news := self._dropped.news()):
                 self._say(news)
 
-    def wait(self, *other_fds: int) -> list[int]:
-        """Wait until there is something to pump, or one of `other_fds` can be read; return those that can."""
+    def wait(self, *other_fds: int, until: float = math.inf) -> list[int]:
+        """Wait until there is something to pump, one of `other_fds` can be read, or `until`; return those that can."""
         own_fd = self._delivery.link.fileno()
-        own = [] if own_fd is None else [own_fd]
-        due = self.due
-        timeout = None if due == math.inf else max(0.0, due - self._clock())
-        readable, _, _ = select.select([*own, *other_fds], own if self._delivery.sending else [], [], timeout)
-        return [fd for fd in readable if fd != own_fd]
+        poll = select.poll()  # `select.select` has no descriptors from 1024 on, which a job may have
+        for fd in other_fds:
+            poll.register(fd, select.POLLIN)
+        if own_fd is not None:
+            poll.register(own_fd, select.POLLIN | (select.POLLOUT if self.sends else 0))
+        due = min(self.due, until)
+        # Rounded up to whole milliseconds, or else it would be waited for in vain just before.
+        timeout_ms = None if due == math.inf else max(0, math.ceil((due - self._clock()) * 1000))
+        return [fd for fd, _ in poll.poll(timeout_ms) if fd != own_fd]
 
     def end(self, exit_status: int | None = None) -> None:
         """Nothing more is fed: send what is left, a last line without its newline too, and close the session."""
         self._take_rest()
+        self._board.hurry()
         self._exit_status = exit_status
         self._delivery.append(Close(SESSION, exit_status), 0)
         self._ending_at = self._clock()
@@ -207,10 +284,12 @@ class Emitter:
         reason = "the daemon stores nothing at present" if self._delivery.link.is_open else self._delivery.link.reason
         self._delivery.link.drop()
         if self._dropped is not None:
-            self._dropped.add_frames(self._backlog.in_memory())
+            if not self._spools:
+                self._dropped.add_frames(self._backlog.in_memory())
             if sentence := self._dropped.sentence():
                 self._say(sentence)
-            return Left(0, 0, reason)
+            if not self._spools:
+                return Left(0, 0, reason)
         input_bytes = self._backlog.input_bytes
         keep = self._spools and not self._delivery.closed and (input_bytes > 0 or self._exit_status is not None)
         if keep:
@@ -222,23 +301,41 @@ class Emitter:
         self._backlog.close(keep=keep)
         return Left(input_bytes - lost_bytes, lost_bytes, reason)
 
+    def abandon(self) -> None:
+        """Leave everything as it is to another process that has the same, from which this one was forked."""
+        self._delivery.link.drop()
+        self._backlog.abandon()
+
     # From lines to batches
 
-    def _take_lines(self) -> None:
-        while block := self._lines.next_block(gather=bool(self._backlog)):
+    def _turn_to(self, stream: str | None) -> None:
+        """Take what comes next for a stream's; lines of another one that gather go before that."""
+        stream = self._default_stream if stream is None else stream
+        if stream != self._stream:
+            self._take_lines(gather=False)
+            self._stream = stream
+            self._lines = self._of_streams.setdefault(stream, LineCutter(self._clock))
+
+    def _take_lines(self, *, gather: bool = True) -> None:
+        while block := self._lines.next_block(gather=gather and bool(self._backlog)):
             lines, cont = block
             if self._parse is None or cont:
                 self._take(len(lines), lines=lines, cont=cont, severity=self._severity)
             else:
-                self.emit(self._parse(lines))
+                self._take_records(self._parse(lines))
 
     def _take_rest(self) -> None:
-        self._lines.finish()
-        self._take_lines()
+        for stream in list(self._of_streams):
+            self._turn_to(stream)
+            self._lines.finish()
+            self._take_lines()
 
     def _take(self, input_bytes: int, **content: Any) -> None:
         batch = Emit(SESSION, self._delivery.next_batch, time_us=now_us(), stream=self._stream, **content)
-        keeps = self._backlog.has_room or self._delivery.available
+        if self._dropped is not None:
+            self._spill()
+        spills = self._spools and not self._backlog.overflows
+        keeps = spills or self._backlog.has_room or self._delivery.available
         if self._dropped is None or not self._dropped.offer(batch, input_bytes, has_room=keeps):
             self._delivery.append(batch, input_bytes)
 
@@ -256,7 +353,8 @@ class Emitter:
         except StoreError as error:
             self._spill_at = self._clock() + SPILL_RETRY_SECONDS
             if not self._said_why:
-                self._say(f"{error.message}: no more input is read until it can be, or a daemon takes what waits")
+                then = "no more input is read" if self._dropped is None else "what comes is dropped"
+                self._say(f"{error.message}: {then} until it can be, or a daemon takes what waits")
             self._said_why = True
 
     @property

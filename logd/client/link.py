@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from logd.client.blocking import HELLO_SECONDS, Client, refusal
+from logd.client.board import REPORT
 from logd.errors import ConnectionLost, DaemonUnavailable, Refused
 from logd.protocol import Error, ErrorCode, Message, Reply, Welcome
 
@@ -119,7 +120,7 @@ class Link:
             self._attempt()
         try:
             while self._client is not None and (message := self._client.receive_nowait()) is not None:
-                if isinstance(message, Error):
+                if isinstance(message, Error) and not (self.is_open and message.id == REPORT):
                     raise refusal(message)
                 if isinstance(message, Welcome):
                     self._client.send_data(self._opening)

@@ -34,6 +34,24 @@ def peer_credentials(sock: _Socket) -> Credentials:
     return Credentials(pid, uid)
 
 
+def terminal_of(pid: int) -> str:
+    """The terminal that a process is at: "pts/3"; "" where it has none, or the system does not tell."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            device = int(file.read().rpartition(b")")[2].split()[4])
+    except (OSError, ValueError, IndexError):
+        return ""
+    major, minor = device >> 8 & 0xFFF, device & 0xFF | device >> 12 & 0xFFF00
+    if major in _PTS_MAJORS:
+        return f"pts/{minor + 256 * (major - _PTS_MAJORS.start)}"
+    return f"tty{minor}" if major == _TTY_MAJOR and minor < _TTYS else ""
+
+
+_PTS_MAJORS = range(136, 144)
+_TTY_MAJOR, _TTYS = 4, 64
+"""Linux's numbers for terminals: see its Documentation/admin-guide/devices.txt."""
+
+
 def job_pid(credentials: Credentials, said_pid: int) -> int:
     """The process that does a job: the one that its emitter names, where that is the same user's, or the emitter."""
     if said_pid and (not credentials.pid or sys.platform == "darwin" or _owner(said_pid) == credentials.uid):

@@ -24,10 +24,10 @@ SAVE_SECONDS = 1.0
 """How long after a change it is written at the latest. A daemon that is killed in that time loses the change."""
 
 
-def how_is(run: LiveRun) -> dict[str, Any]:
+def how_is(run: LiveRun, silent_seconds: float) -> dict[str, Any]:
     """What who watches a run's board is told of the run itself."""
     return {
-        "state": "running" if run.running else "awaited" if run.awaited else "ended",
+        "state": run.state(silent_seconds),
         "exit_status": run.exit_status,
         "ended_us": None if run.may_go_on else run.ended_us,
     }
@@ -67,7 +67,12 @@ class Boards:
         values: dict[str, Any] = {key: None for key, _ in board.items()} if reset else {}
         now = now_us()
         for key, given in items.items():
-            values[key] = None if given is None else merged(key, None if reset else board.get(key), given, now)
+            before = None if reset else board.get(key)
+            after = None if given is None else merged(key, before, given, now)
+            if after is not before or reset:
+                values[key] = after
+        if not values:
+            return
         count = len(board) + sum((value is not None) - (key in board) for key, value in values.items())
         if count > MAX_ITEMS_OF_RUN:
             raise RequestRefused(

@@ -23,6 +23,7 @@ from logd.daemon.housekeeping import Housekeeper
 from logd.daemon.meter import RateMeter
 from logd.daemon.run import LiveRun, Session
 from logd.daemon.sync import Syncer, sync_run
+from logd.daemon.tally import LOUD_MASK, Tally, warnings_and_errors
 from logd.errors import StoreError
 from logd.ingest import MAX_BLOCK_BYTES, Block, Envelope, LineBatch, encode_lines, encode_records
 from logd.protocol import Emit
@@ -95,6 +96,8 @@ class _Work:
     newest_bytes: int = 0
     stored_bytes: int = 0
     level_mask: int = 0
+    warnings: int = 0
+    errors: int = 0
     error: StoreError | None = None
     """Why it is not done."""
     _unstored: list[Append] = field(default_factory=list)
@@ -129,6 +132,10 @@ class _Work:
             first_seq = self.run.store.next_seq
             count = self.run.store.append(self._unstored, now_us())
             for append in self._unstored[:count]:
+                if append.level_mask & LOUD_MASK:
+                    warnings, errors = warnings_and_errors(append.data, append.record_count, append.level_mask)
+                    self.warnings += warnings
+                    self.errors += errors
                 rows = Rows(first_seq, append.record_count, append.data)
                 self._remember(Stored(rows, self.run.store.newest_time_us, append.level_mask))
                 first_seq = rows.next_seq
@@ -163,12 +170,21 @@ class Committer:
         syncer: told of what was stored.
         housekeeper: told of what was sealed, and asked for room where the configuration says so.
         stored_bytes: counts what is stored.
+        tally: told of runs whose warnings and errors are more.
     """
 
-    def __init__(self, config: StoreConfig, syncer: Syncer, housekeeper: Housekeeper, stored_bytes: RateMeter) -> None:
+    def __init__(
+        self,
+        config: StoreConfig,
+        syncer: Syncer,
+        housekeeper: Housekeeper,
+        stored_bytes: RateMeter,
+        tally: Tally,
+    ) -> None:
         self._config = config
         self._syncer = syncer
         self._housekeeper = housekeeper
+        self._tally = tally
         self.records = RateMeter()
         self.bytes = stored_bytes
         self.pending_bytes = 0
@@ -310,6 +326,10 @@ class Committer:
         self.records.add(records, now)
         work.run.records.add(records, now)
         self.bytes.add(work.stored_bytes, now)
+        if work.warnings or work.errors:
+            work.run.warnings += work.warnings
+            work.run.errors += work.errors
+            self._tally.note(work.run)
         self._syncer.note(work.run, work.level_mask)
         work.run.publish(work.newest)
 

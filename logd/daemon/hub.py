@@ -69,6 +69,7 @@ class Hub:
                 run.awaited = self.awaited.get(name, set())
                 if row is not None:
                     run.exit_status, run.is_lost = row.exit_status, row.lost
+                    run.warnings, run.errors = row.warnings, row.errors
                 self.on_opened(name)
             run.users += 1
             self._idle.pop(run, None)

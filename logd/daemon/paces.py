@@ -10,6 +10,9 @@ from logd.fanout import AdaptiveThrottler, Pace
 KINDS = ("view", "stream", "counters", "runs", "board", "presence")
 """What is sent at a pace of its own."""
 
+ARRIVAL_SECONDS = 0.25
+"""Between two changes of who is present, as `arrivals`: what `presence` has an interval for is how much they did."""
+
 
 class Paces:
     """The paces of all kinds, and the throttles that keep them."""
@@ -20,7 +23,10 @@ class Paces:
 
     def pace(self, kind: str) -> Pace:
         config = self.config
-        interval = getattr(config, f"{kind}_interval_seconds", None)
+        if kind == "arrivals":
+            interval: float | None = min(ARRIVAL_SECONDS, config.presence_interval_seconds)
+        else:
+            interval = getattr(config, f"{kind}_interval_seconds", None)
         least = getattr(config, f"{kind}_min_interval_seconds") if interval is None else interval
         greatest = getattr(config, f"{kind}_max_interval_seconds") if interval is None else interval
         return Pace(least, greatest, config.rate_window_seconds, config.adaptive)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from logd.daemon.access import Credentials
+from logd.daemon.access import Credentials, terminal_of
 from logd.daemon.handlers import HANDLERS
 from logd.daemon.handlers.attach import Watcher
 from logd.daemon.refusal import RequestRefused
@@ -57,7 +57,7 @@ class Peer:
         self.number = number
         """Of all peers that there ever were."""
         self.credentials = credentials
-        self.client = ""
+        self.client = self.terminal = ""
         self.received_us = 0
         """When the bytes came that are being handled."""
         self.sessions: dict[int, Session] = {}
@@ -193,6 +193,7 @@ class Peer:
             spoken = ", ".join(map(str, SUPPORTED_VERSIONS))
             raise RemoteProtocolError(ErrorCode.UNSUPPORTED_VERSION, f"this daemon speaks protocol version {spoken}")
         self.client = hello.client
+        self.terminal = terminal_of(self.credentials.pid) or hello.terminal
         await self.send(Welcome(max(common), __version__, self.server.pid))
 
     async def _hang_up(self, code: ErrorCode, sentence: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import trio
 
 from logd.daemon.access import Credentials
 from logd.daemon.meter import RateMeter
-from logd.fanout import Filter, RecentBlocks, Shelf, Sieve, Table
+from logd.fanout import Bell, Filter, RecentBlocks, Shelf, Sieve, Table
 from logd.ingest import Envelope
 from logd.protocol import Open
 from logd.record import ANY_LEVEL, Stored, now_us
@@ -57,14 +58,16 @@ class LiveRun:
         """Sessions that are about to be there: the run has begun, though nobody writes it yet."""
         self.begun_us = 0
         """When somebody last began to write it, since it is in use."""
-        self.ended_us: int | None = None
-        """When its last session ended, as far as somebody has asked for that; it may have begun again since."""
         self.begun_seq = 0
         """The seq of the first record since then, or where that is to be."""
+        self.ended_us: int | None = None
+        """When its last session ended, as far as somebody has asked for that; it may have begun again since."""
         self.exit_status: int | None = None
         """The last that a session gave."""
         self.is_lost = False
         """Whether the last session is gone without a word."""
+        self.warnings = self.errors = 0
+        """How many records of these levels there were since it was made, or cleared."""
         self.stalled = ""
         """Why nothing can be stored at present."""
         self.removed = False
@@ -78,8 +81,8 @@ class LiveRun:
         self.sieves: dict[str, Sieve] = {}
         """What subscriptions with a filter read through, by the filter."""
         self._recent = RecentBlocks(shelf)
-        self._moved = trio.Event()
-        self._turned = trio.Event()
+        self._moved = Bell()
+        self._turned = Bell()
 
     @property
     def first_seq(self) -> int:
@@ -111,23 +114,20 @@ class LiveRun:
         for block in stored:
             self._recent.add(block)
         self.head = self.store.extent.head
-        self._moved.set()
-        self._moved = trio.Event()
+        self._moved.ring()
 
     def turn(self) -> None:
         """Wake whoever waits: something has changed about the run, not only its head."""
-        self._turned.set()
-        self._turned = trio.Event()
-        self._moved.set()
-        self._moved = trio.Event()
+        self._turned.ring()
+        self._moved.ring()
 
     async def wait_moved(self) -> None:
-        """Return when the head has moved, or the run has turned."""
+        """Return when the head has moved, or the run has turned; also for nothing."""
         await self._moved.wait()
 
-    async def wait_turned(self) -> None:
-        """Return at the next `turn`."""
-        await self._turned.wait()
+    async def wait_turned(self, until: float = math.inf) -> None:
+        """Return at the next `turn`, or at that time; also for nothing."""
+        await self._turned.wait(until)
 
     async def blocks(self, seq: int, max_bytes: int, level_mask: int) -> tuple[list[Stored], int]:
         """The blocks from record `seq` on that have one of the levels: from memory where they are new, or from disk.

@@ -26,6 +26,7 @@ from logd.daemon.refusal import RequestRefused
 from logd.daemon.run import LiveRun, Session
 from logd.daemon.spool import Intake
 from logd.daemon.sync import Syncer
+from logd.daemon.tally import Tally
 from logd.daemon.topics import Topics
 from logd.errors import StoreError
 from logd.paths import Paths
@@ -58,7 +59,8 @@ class Server:
         stored_bytes = RateMeter()
         self.housekeeper = Housekeeper(self.hub, self.store, stored_bytes)
         self.syncer.on_sealed = self.housekeeper.note
-        self.committer = Committer(config.store, self.syncer, self.housekeeper, stored_bytes)
+        self.tally = Tally(self.hub, self.store)
+        self.committer = Committer(config.store, self.syncer, self.housekeeper, stored_bytes, self.tally)
         self.intake = Intake(self)
         self.paces = Paces(config.fanout)
         self.boards = Boards(self.hub, self.store)
@@ -76,8 +78,8 @@ class Server:
         lost = await trio.to_thread.run_sync(self.store.catalog.mark_lost, now_us())
         try:
             async with trio.open_nursery() as nursery:
-                for task in (self.hub.run, self.syncer.run, self.housekeeper.run, self.committer.run, self.boards.run):
-                    nursery.start_soon(task)
+                for keeper in (self.hub, self.syncer, self.housekeeper, self.committer, self.boards, self.tally):
+                    nursery.start_soon(keeper.run)
                 nursery.start_soon(self.hub.await_sessions, lost)
                 nursery.start_soon(self._stop_on_signal)
                 async with trio.open_nursery() as peers:
@@ -93,6 +95,7 @@ class Server:
             with trio.CancelScope(shield=True):
                 await self.syncer.sync_all()
                 await self.boards.save()
+                await self.tally.save()
                 await self.hub.close_all()
             self.store.close()
 
@@ -133,6 +136,7 @@ class Server:
             log.exception("serving pid %d failed", credentials.pid)
         finally:
             self.peers.discard(peer)
+            self.topics.stir()
             self._connections_of[credentials.uid] -= 1
 
     def _refusal(self, credentials: Credentials) -> tuple[ErrorCode, str] | None:
@@ -173,6 +177,7 @@ class Server:
         run.sessions[key] = session
         run.turn()
         await self._note_in_catalog(run, partial(self.store.catalog.begin_session, run.name, _session_row(session)))
+        self.topics.stir()
         return session
 
     def _last_batch(self, run: LiveRun, key: int) -> int:
@@ -213,6 +218,7 @@ class Server:
         if run.is_lost or exit_status is not None:
             run.exit_status = exit_status
         run.turn()
+        self.topics.stir()
         self.hub.release(run)
 
     async def _note_in_catalog(self, run: LiveRun, note: Callable[[], None]) -> None:

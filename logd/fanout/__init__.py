@@ -1,5 +1,6 @@
 """From a run to its subscribers. The store is the only queue: a subscription is a cursor, and nothing else."""
 
+from logd.fanout.bell import Bell
 from logd.fanout.filter import Filter
 from logd.fanout.recent import RecentBlocks, Shelf
 from logd.fanout.sieve import Sieve
@@ -10,6 +11,7 @@ from logd.fanout.throttle import AdaptiveThrottler, Pace
 __all__ = [
     "READ_BYTES",
     "AdaptiveThrottler",
+    "Bell",
     "Filter",
     "Pace",
     "RecentBlocks",

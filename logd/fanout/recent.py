@@ -45,24 +45,26 @@ class RecentBlocks:
         self.size_bytes = 0
         self._shelf = shelf
         self._blocks: deque[Stored] = deque()
-        self._cut: tuple[Stored, Stored] | None = None
-        """The block that was begun amid last, and what of it was read: other subscribers want the same."""
+        self._answer: tuple[tuple[int, int, int], tuple[list[Stored], int]] | None = None
+        """What was asked for last, and found: other subscribers want the same."""
 
     def add(self, block: Stored) -> None:
         """Keep a block that follows those before it, which go where it does not."""
         if self._blocks and self._blocks[-1].rows.next_seq != block.rows.first_seq:
             self.clear()
         self._blocks.append(block)
+        self._answer = None
         self._note(_size_bytes(block))
         while self.size_bytes > RECENT_BYTES and len(self._blocks) > 1:
             self.drop_oldest()
 
     def drop_oldest(self) -> None:
+        self._answer = None
         self._note(-_size_bytes(self._blocks.popleft()))
 
     def clear(self) -> None:
         self._blocks.clear()
-        self._cut = None
+        self._answer = None
         self._note(-self.size_bytes)
 
     def _note(self, added_bytes: int) -> None:
@@ -77,6 +79,12 @@ class RecentBlocks:
         """
         if not self._blocks or not self._blocks[0].rows.first_seq <= seq < self._blocks[-1].rows.next_seq:
             return None
+        asked = seq, max_bytes, level_mask
+        if self._answer is None or self._answer[0] != asked:
+            self._answer = asked, self._find(*asked)
+        return self._answer[1]
+
+    def _find(self, seq: int, max_bytes: int, level_mask: int) -> tuple[list[Stored], int]:
         found: list[Stored] = []
         # From the newest back: a subscriber at the head wants the last block or two of possibly thousands.
         for block in reversed(self._blocks):
@@ -87,7 +95,7 @@ class RecentBlocks:
         room_bytes = max_bytes
         for block in reversed(found):
             if block.level_mask & level_mask:
-                wanted = block if block.rows.first_seq >= seq else self._from(block, seq)
+                wanted = block if block.rows.first_seq >= seq else block._replace(rows=block.rows.after(seq))
                 if taken and len(wanted.rows.data) > room_bytes:
                     break
                 taken.append(wanted._replace(rows=wanted.rows.within(max_bytes)))
@@ -96,11 +104,6 @@ class RecentBlocks:
                     return taken, taken[-1].rows.next_seq
             seq = block.rows.next_seq
         return taken, seq
-
-    def _from(self, block: Stored, seq: int) -> Stored:
-        if self._cut is None or self._cut[0] is not block or self._cut[1].rows.first_seq != seq:
-            self._cut = block, block._replace(rows=block.rows.after(seq))
-        return self._cut[1]
 
 
 def _size_bytes(block: Stored) -> int:

@@ -60,11 +60,14 @@ class Source(Protocol):
     @property
     def removed(self) -> bool: ...
 
-    async def wait_moved(self) -> None:
-        """Return when the head has moved, or the run has turned."""
+    def turn(self) -> None:
+        """Wake whoever waits."""
 
-    async def wait_turned(self) -> None:
-        """Return when anything else of the above has changed."""
+    async def wait_moved(self) -> None:
+        """Return when the head has moved, or the run has turned; also for nothing."""
+
+    async def wait_turned(self, until: float = math.inf) -> None:
+        """Return when anything else of the above has changed, or at that time; also for nothing."""
 
 
 class Subscription:
@@ -105,7 +108,6 @@ class Subscription:
         self._generation = source.generation if generation is None else generation
         self._told_stalled = False
         self._told_counters: tuple[int, int] | None = None
-        self._waiting = trio.CancelScope()
 
     @property
     def lag_records(self) -> int:
@@ -117,7 +119,7 @@ class Subscription:
         self.paused = request.paused
         self.window = request.window or self.window
         self._told_counters = None
-        self._waiting.cancel()
+        self._source.turn()
 
     async def run(self, send: Send) -> None:
         """Send until the run has ended, or without `follow` until all that there was is sent."""
@@ -125,19 +127,24 @@ class Subscription:
             if self.paused and (self.request.mode == "view" or self.request.follow):
                 break
             if self.paused:
-                await self._wait(math.inf, trio.sleep_forever)
+                await self._source.wait_turned()
             else:
                 await self._flush(send, self._caught_up_seq)
         await send(Event(self.request.id, "caught_up", seq=self.next_seq - 1))
         while self.request.follow:
             await self._tell_turns(send)
-            if not self._has_news:
+            now = trio.current_time()
+            due = self._due(now)
+            if due > now and self._source.may_go_on:
+                # Nothing is sent before, so that nobody needs to know when in between there was something to send.
+                await self._source.wait_turned(due)
+            elif self._has_news:
+                await self._flush_counted(send)
+            else:
                 self.lagging_since = math.inf
                 if not self._holds_back and await self._tell_end(send):
                     return
-                await self._wait(math.inf, self._source.wait_moved)
-            elif await self._wait_due():
-                await self._flush_counted(send)
+                await self._source.wait_moved()
 
     @property
     def _counters(self) -> tuple[int, int]:
@@ -154,23 +161,13 @@ class Subscription:
         """Whether records are to be sent yet, when it goes on: a stream has all of them before its end."""
         return self.paused and self.request.mode == "stream" and self._source.head >= self.next_seq
 
-    async def _wait(self, until: float, wait: Callable[[], Awaitable[None]]) -> None:
-        """Return when it is time, what is waited for is there, or the subscriber asks for something."""
-        with trio.CancelScope(deadline=until) as self._waiting:
-            await wait()
-
-    async def _wait_due(self) -> bool:
-        """Wait until a flush is due, which it is at once when the run has ended; False where things have changed."""
-        now = trio.current_time()
-        self.lagging_since = min(self.lagging_since, now)
+    def _due(self, now: float) -> float:
+        """When the next flush may be, by what has come since it was asked last."""
+        if self._has_news:
+            self.lagging_since = min(self.lagging_since, now)
         self.throttler.count(max(0, self._source.head - self._counted_head), now)
         self._counted_head = self._source.head
-        due = self.throttler.due(now)
-        if due <= now or not self._source.may_go_on:
-            return True
-        paused = self.paused
-        await self._wait(due, self._source.wait_turned)
-        return self.paused == paused and (trio.current_time() >= due or not self._source.may_go_on)
+        return self.throttler.due(now)
 
     async def _flush_counted(self, send: Send) -> None:
         """Send what there is, in as many batches as that takes."""
@@ -191,10 +188,11 @@ class Subscription:
 
     async def _flush(self, send: Send, head: int) -> None:
         """Send one batch from the cursor on, up to `head` at the most."""
+        await self._tell_cleared(send)
         if self._source.first_seq > self.next_seq:
             await self._tell_gap(send, min(self._source.first_seq, head + 1))
-            if self.next_seq > head:
-                return
+        if self.next_seq > head:
+            return
         if self.request.filter:
             blocks, skipped = await self._look(head)
         else:
@@ -290,15 +288,16 @@ class Subscription:
 
     async def _tell_cleared(self, send: Send) -> bool:
         """Say that all records were removed, where that is so: what comes is of another generation."""
-        source = self._source
-        if source.generation == self._generation:
-            return False
-        self._generation = source.generation
-        self._told_counters = None
-        unsent = max(0, source.first_seq - self.next_seq)
-        self.next_seq += unsent
-        await send(Event(self.request.id, "cleared", seq=source.first_seq, count=unsent, generation=self._generation))
-        return True
+        source, told = self._source, False
+        while source.generation != self._generation:  # and may be again while that is sent
+            told = True
+            self._generation = source.generation
+            self._told_counters = None
+            unsent = max(0, source.first_seq - self.next_seq)
+            self.next_seq += unsent
+            seq, generation = source.first_seq, self._generation
+            await send(Event(self.request.id, "cleared", seq=seq, count=unsent, generation=generation))
+        return told
 
     async def _tell_end(self, send: Send) -> bool:
         """Say that the run was removed, or has ended, where that is so."""

@@ -37,7 +37,7 @@ class Changes(NamedTuple):
 
 
 class Table:
-    """Values by key. Pure: nothing here waits."""
+    """Values by key."""
 
     def __init__(self) -> None:
         self.version = 0
@@ -46,6 +46,9 @@ class Table:
         self._removed = 0
         self._forgotten_version = 0
         """Who is not past this may lack a removal that is not remembered."""
+        self.stirs = 0
+        """How many times subscribers were to look again."""
+        self._stirred = trio.Event()
 
     def __len__(self) -> int:
         return len(self._entries) - self._removed
@@ -68,8 +71,21 @@ class Table:
         self._removed += (value is None) - (before is None and key in self._entries)
         self._entries.pop(key, None)
         self._entries[key] = self.version, value
+        self.stir()
         if self._removed > MAX_REMOVED:
             self._forget_removed()
+
+    def stir(self) -> None:
+        """Have subscribers look again: what the table is made from has changed, or what goes with it."""
+        self.stirs += 1
+        self._stirred.set()
+
+    async def wait_stirred(self, stirs: int) -> None:
+        """Return when it has changed or was stirred since `stirs` was so many."""
+        while self.stirs == stirs:
+            if self._stirred.is_set():
+                self._stirred = trio.Event()
+            await self._stirred.wait()
 
     def replace(self, values: Mapping[str, Value]) -> None:
         """Have these values and no others."""
@@ -101,7 +117,8 @@ class TableSubscription:
 
     Args:
         sub: the subscription's id.
-        refresh: called before the table is looked at, where it is made from something else.
+        refresh: called before the table is looked at, where it is made from something else; gives the time at which
+            that is to be done again, though nobody stirs the table.
         wanted: which keys are sent.
         of_run: how the run is whose board it is; it is sent when it has changed.
     """
@@ -112,7 +129,7 @@ class TableSubscription:
         table: Table,
         throttler: AdaptiveThrottler,
         *,
-        refresh: Callable[[], None] = lambda: None,
+        refresh: Callable[[], float] = lambda: math.inf,
         wanted: Callable[[str], bool] = lambda key: True,
         of_run: Callable[[], dict[str, Any] | None] = lambda: None,
     ) -> None:
@@ -131,6 +148,7 @@ class TableSubscription:
         if now >= self._hurried_at + self.throttler.interval(now):
             self._hurried_at = now
             self._hurried.set()
+            self._table.stir()
 
     async def run(self, send: Callable[[Message], Awaitable[None]]) -> None:
         """Send until cancelled."""
@@ -138,7 +156,8 @@ class TableSubscription:
         run: dict[str, Any] | None = None
         while True:
             started = trio.current_time()
-            self._refresh()
+            look_at = min(self._refresh(), started + LOOK_SECONDS)
+            stirs = self._table.stirs
             changes = self._table.since(0 if started >= whole_due else version)
             is_whole = changes.whole or started >= whole_due
             items = {key: value for key, value in changes.items.items() if self._wanted(key)}
@@ -149,10 +168,13 @@ class TableSubscription:
             if items or is_whole or run != run_before:
                 await self._send(send, items, whole=is_whole, run=run if is_whole or run != run_before else None)
                 self.throttler.flushed(started, trio.current_time())
-            # The first interval is short at the least: a table that is refreshed is not to be refreshed all the time.
-            with trio.move_on_at(max(self.throttler.due(trio.current_time()), started + LEAST_SECONDS)):
+            # Between two looks is some time at the least, also where nothing was sent.
+            due = max(self.throttler.due(trio.current_time()), started + LEAST_SECONDS)
+            with trio.move_on_at(due):
                 await self._hurried.wait()
                 self._hurried = trio.Event()
+            with trio.move_on_at(max(due, min(look_at, whole_due))):
+                await self._table.wait_stirred(stirs)
 
     async def _send(
         self,
@@ -170,4 +192,6 @@ class TableSubscription:
 
 
 LEAST_SECONDS = 0.05
-"""Between two looks at a table."""
+"""Between two looks at a table, at the least."""
+LOOK_SECONDS = 5.0
+"""And at the most: what goes with a table may change with the time alone."""

@@ -11,7 +11,8 @@ The interval between two flushes follows the rate of what comes, and how long it
             QUIET_RATE  FLOOD_RATE
 
 Nothing is queued here: whoever flushes sends all that there is then, in order. So no event waits longer than the
-interval, and the first after quiet does not wait at all, as its interval has passed long since.
+interval, and the first after quiet does not wait at all, as its interval has passed long since. Times that are waited
+for are on a grid, so that subscribers of one run come to be sent to together.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ SEND_SHARE = 0.5
 """A flush that took long is followed by one no sooner than so that this share of the time goes into sending."""
 _SAMPLES = 16
 """The window's resolution: what comes within a sixteenth of it is counted together."""
+_ROUNDING = 1e-6
+"""A time on the grid is not taken for one just before."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,21 @@ class AdaptiveThrottler:
 
     def due(self, now: float) -> float:
         """The earliest time for the next flush, `now` where that is past."""
-        return max(now, self._last_start + self.interval(now), self._last_end + self.pace.min_interval_seconds)
+        interval = self.interval(now)
+        due = self._on_grid(self._last_start + interval, interval)
+        return max(now, due, self._last_end + self.pace.min_interval_seconds)
+
+    def _on_grid(self, due: float, interval: float) -> float:
+        """The time before, on a grid that all throttles of this pace have in a flood: the greatest interval is a cell.
+
+        So many subscribers of one run are sent to at the same time, and thereby the same. At lesser intervals a cell is
+        halved until it is none too long: what goes earlier goes by half the interval at the most.
+        """
+        if not interval or due == -math.inf:
+            return due
+        halvings = math.ceil(math.log2(self.pace.max_interval_seconds / interval))
+        cell = math.ldexp(self.pace.max_interval_seconds, -halvings)
+        return math.floor(due / cell + _ROUNDING) * cell
 
     def flushed(self, started: float, ended: float) -> None:
         """A flush was made that took from one time to the other: what makes it slow wears off with each later one."""

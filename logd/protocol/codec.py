@@ -143,6 +143,29 @@ def encode_parts(message: Message) -> tuple[bytes, ...]:
     return parts
 
 
+def encode_value(value: Any) -> bytes:
+    """One value as it is within a message. ValueError or TypeError where it has no form in CBOR."""
+    encoded: bytes = cbor2.dumps(value)
+    return encoded
+
+
+def emit_parts(session: int, batch: int, count: int, items: bytes) -> tuple[bytes, ...]:
+    """An `emit` of records that are encoded already (see `protocol.records`), in parts.
+
+    LocalProtocolError where it does not fit a frame.
+    """
+    head = encode_value({"t": "emit", "session": session, "batch": batch, "records": []})
+    parts = (head[:-1], b"\x99" + count.to_bytes(2, "big") if count > 255 else _short_array_head(count), items)
+    size_bytes = sum(map(len, parts))
+    if size_bytes > MAX_FRAME_BYTES:
+        raise LocalProtocolError(ErrorCode.BAD_FRAME, f"emit takes {size_bytes} bytes; a frame holds {MAX_FRAME_BYTES}")
+    return parts
+
+
+def _short_array_head(count: int) -> bytes:
+    return bytes((0x80 | count,)) if count < 24 else bytes((0x98, count))
+
+
 def _byte_string_head(length: int) -> bytes:
     """RFC 8949, section 3: major type 2, and the length in as few bytes as it takes."""
     if length < 24:

@@ -138,12 +138,16 @@ def _message(name: str, **checks: Check) -> Callable[[_Class], _Class]:
 # From client to daemon
 
 
-@_message("hello", versions=is_versions, client=text(MAX_LABEL_BYTES))
+@_message("hello", versions=is_versions, client=text(MAX_LABEL_BYTES), terminal=text(64))
 class Hello(Message):
-    """The first message of a connection: the protocol versions that the client speaks."""
+    """The first message of a connection: the protocol versions that the client speaks.
+
+    `terminal` names the one that its user is at, for where the daemon cannot tell.
+    """
 
     versions: list[int]
     client: str = ""
+    terminal: str = ""
 
 
 @_message(
@@ -287,14 +291,15 @@ class Detach(Message):
 @_message(
     "watch",
     id=ID,
-    topic=one_of("runs", "presence", "board"),
+    topic=one_of("runs", "presence", "board", "totals"),
     run=text(MAX_PATTERN_CHARACTERS),
     interval_ms=integer(0, 3_600_000),
 )
 class Watch(Message):
     """Subscribe to a table of last values, sent as `items`: whole at first and now and then, else what has changed.
 
-    `runs` has the runs in use, by name, `presence` who emits and who watches, and `board` what was reported of one run.
+    `runs` has the runs in use, by name, `presence` who emits and who watches, `board` what was reported of one run, and
+    `totals` how much the daemon does.
     `run` is a run's name; of the first two topics it can be a pattern such as `scrape-*`, and "" is all runs.
     """
 

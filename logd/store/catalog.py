@@ -49,7 +49,7 @@ class Catalog(Database):
     """
 
     _SCHEMA = SCHEMA
-    _SCHEMA_VERSION = 1
+    _SCHEMA_VERSION = 2
 
     def __init__(self, path: Path, run_names: Callable[[], Iterable[str]]) -> None:
         super().__init__(path)
@@ -111,6 +111,12 @@ class Catalog(Database):
         self._execute(
             "UPDATE runs SET max_bytes = ?, max_age_seconds = ? WHERE name = ?", max_bytes, max_age_seconds, run
         )
+
+    @transaction
+    def set_counts(self, counts: Mapping[str, tuple[int, int]]) -> None:
+        """Keep how many warnings and errors runs have had. One that is not there is not missed."""
+        for run, (warnings, errors) in counts.items():
+            self._execute("UPDATE runs SET warnings = ?, errors = ? WHERE name = ?", warnings, errors, run)
 
     @transaction
     def remove_run(self, run: str) -> None:

@@ -19,7 +19,9 @@ CREATE TABLE runs (
     last_time_us     INTEGER,
     exit_status      INTEGER,
     max_bytes        INTEGER,
-    max_age_seconds  REAL
+    max_age_seconds  REAL,
+    warnings         INTEGER NOT NULL DEFAULT 0,
+    errors           INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 CREATE TABLE sessions (
@@ -51,7 +53,7 @@ CREATE TABLE items (
 """
 
 _INTEGER, _NUMBER = (int, NoneType), (int, float, NoneType)
-_RUN_TYPES = (str, *7 * (_INTEGER,), _NUMBER, int)
+_RUN_TYPES = (str, *7 * (_INTEGER,), _NUMBER, *3 * (int,))
 _SESSION_TYPES = (str, *3 * (int,), *5 * (str,), int, *2 * (_INTEGER,), *2 * (int,))
 _ITEM_TYPES = (str, str, int)
 
@@ -75,6 +77,9 @@ class RunRow(NamedTuple):
     max_bytes: int | None
     """This limit and the next are the run's own; None where it has none."""
     max_age_seconds: float | None
+    warnings: int = 0
+    """How many there were since the run was made, or cleared."""
+    errors: int = 0
     lost: bool = False
     """Whether the session that ended last was lost."""
 
@@ -113,9 +118,9 @@ def signed(key: int) -> int:
 
 
 def run_row(values: tuple[Any, ...]) -> RunRow:
-    name, *figures, exit_status, max_bytes, max_age_seconds, lost = checked(values, _RUN_TYPES)
+    name, *figures, exit_status, max_bytes, max_age_seconds, warnings, errors, lost = checked(values, _RUN_TYPES)
     known = RunFigures(*figures) if None not in figures[:3] else None
-    return RunRow(name, known, exit_status, max_bytes, max_age_seconds, bool(lost))
+    return RunRow(name, known, exit_status, max_bytes, max_age_seconds, warnings, errors, bool(lost))
 
 
 def session_row(values: tuple[Any, ...]) -> SessionRow:

@@ -6,14 +6,17 @@ import sys
 import tempfile
 from pathlib import Path
 
+import board
 import click
 import fanout
 import frames
+import handler
 import history
 import ingest
 import lag
 import latency
 import pager
+import progress
 import start
 
 BENCHMARKS = {
@@ -25,6 +28,9 @@ BENCHMARKS = {
     "fanout": fanout.measure,
     "latency": latency.measure,
     "pager": pager.measure,
+    "handler": handler.measure,
+    "board": board.measure,
+    "progress": progress.measure,
 }
 
 
@@ -44,7 +50,10 @@ def main(names: tuple[str, ...], lines: int, rounds: int, folder: Path | None) -
     lag: how far a viewer on a terminal is behind a flood, beside those that are installed, of the same lines in a file.
     fanout: what subscribers cost a flood: views, paused ones, one that is stopped, and streams that check what they
     get. latency: how old records are when a view is sent them, and how often it is, at three paces. pager: from the
-    command to its first screen, from a key to the repaint in a flood, and its memory.
+    command to its first screen, from a key to the repaint in a flood, and its memory. handler: what a record costs a
+    Python program through LogHandler, and a flood of eight threads, counted. board: how far the board is behind a scan
+    of 882 audio files, and how often a viewer is sent to; for this, ffmpeg is needed. progress: how far `logctl
+    progress` on a terminal is behind a job of as many items.
     """
     with tempfile.TemporaryDirectory(prefix="logd-bench.", dir=folder) as work:
         for name in names or BENCHMARKS:

@@ -494,7 +494,7 @@ async def test_a_subscriber_that_never_reads_costs_no_memory_that_grows(autojump
             for _ in range(3):
                 for _ in range(300):
                     run.head += 1000
-                    run._move()
+                    run._moved.ring()
                     await trio.sleep(0.001)
                 grown.append(tracemalloc.get_traced_memory()[0])
         finally:

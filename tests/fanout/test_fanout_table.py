@@ -179,22 +179,43 @@ async def test_a_change_after_quiet_is_sent_within_the_least_time(autojump_clock
         made.set("a", {})
         await trio.sleep(1)
         nursery.cancel_scope.cancel()
-    assert watcher.times[-1] - changed_at <= LEAST_SECONDS
+    assert watcher.times[-1] - changed_at <= LEAST_SECONDS + 1e-9
 
 
 async def test_what_is_not_wanted_is_not_sent_and_it_is_refreshed_before(autojump_clock: object) -> None:
     made, watcher = Table(), Watcher()
     refreshed: list[float] = []
 
-    def refresh() -> None:
+    def refresh() -> float:
         refreshed.append(trio.current_time())
         made.set("wanted", {"n": len(refreshed) // 100})
         made.set("other", {"n": len(refreshed)})
+        return refreshed[-1] + 0.05
 
     with trio.move_on_after(20):
         await watching(made, 1.0, refresh=refresh, wanted=lambda key: key == "wanted").run(watcher.send)
     assert [message.items for message in watcher.messages] == [{"wanted": {"n": number}} for number in range(4)]
     assert all(other - one >= LEAST_SECONDS - 1e-9 for one, other in pairwise(refreshed))
+
+
+async def test_a_table_that_nothing_stirs_is_seldom_looked_at(autojump_clock: object) -> None:
+    made, watcher = Table(), Watcher()
+    looks: list[float] = []
+
+    def refresh() -> float:
+        looks.append(trio.current_time())
+        return math.inf
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watching(made, 0.1, refresh=refresh).run, watcher.send)
+        await trio.sleep(WHOLE_SECONDS - 1)
+        assert len(looks) <= WHOLE_SECONDS / table.LOOK_SECONDS
+        count = len(looks)
+        made.stir()
+        await trio.sleep(LEAST_SECONDS)
+        assert len(looks) == count + 1
+        assert len(watcher.messages) == 1, "nothing has changed"
+        nursery.cancel_scope.cancel()
 
 
 async def test_what_hurries_is_sent_at_once_and_no_oftener_than_the_interval(autojump_clock: object) -> None:

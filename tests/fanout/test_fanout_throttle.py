@@ -78,6 +78,10 @@ def test_no_event_waits_longer_than_the_interval_nor_is_any_flush_sooner(
         assert next_one - one >= pace.min_interval_seconds - SLACK
     for time, events in clocked.flushed:
         assert time - events[0] <= pace.max_interval_seconds + SLACK
+    for (one, _), (next_one, _), interval in zip(
+        clocked.flushed, clocked.flushed[1:], clocked.intervals[1:], strict=False
+    ):
+        assert next_one - one >= interval / 2 - SLACK, "the grid takes no more off"
     quiet = pace.max_interval_seconds
     for (before, _), (time, events) in pairwise([(-math.inf, [0.0]), *clocked.flushed]):
         if events[0] - before >= quiet:
@@ -96,6 +100,16 @@ def test_a_flood_is_sent_at_the_greatest_interval(pace: Pace) -> None:
     clocked = Clocked(pace).events(at_rate(2 * FLOOD_RATE, 4))
     last_second = [time for time, _ in clocked.flushed if time >= 3]
     assert len(last_second) <= 1 / pace.max_interval_seconds + 1
+
+
+@pytest.mark.parametrize("pace", [VIEW, STREAM])
+def test_in_a_flood_those_that_began_at_different_times_come_to_be_sent_to_together(pace: Pace) -> None:
+    flushed = []
+    for began in (0.0, 0.0123, 0.31, 1.07):
+        clocked = Clocked(pace).events(at_rate(2 * FLOOD_RATE, 5 - began, start=began))
+        flushed.append([round(time, 6) for time, _ in clocked.flushed if 3.5 < time < 4.9])
+    assert flushed[0]
+    assert all(times == flushed[0] for times in flushed)
 
 
 def test_the_interval_glides_up_and_down_again() -> None:

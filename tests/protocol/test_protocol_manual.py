@@ -35,7 +35,6 @@ from logd.daemon.handlers import attach, manage, tables
 from logd.daemon.handlers.attach import MAX_SUBSCRIPTIONS_OF_PEER, Watcher
 from logd.daemon.handlers.emit import MAX_SESSIONS_OF_PEER, MAX_STREAMS_OF_SESSION
 from logd.daemon.handlers.inspect import MAX_LISTED, MAX_LISTED_CHARACTERS, runs, sessions, stats
-from logd.daemon.items import MAX_BYTES_OF_ITEM, MAX_FIELDS_OF_ITEM
 from logd.daemon.peer import Peer
 from logd.daemon.server import Server
 from logd.fanout import READ_BYTES, Subscription, subscription, table
@@ -69,9 +68,11 @@ from logd.protocol import (
 )
 from logd.protocol.checks import (
     FILTER_CHECKS,
+    MAX_BYTES_OF_ITEM,
     MAX_CONTEXT_RECORDS,
     MAX_FIELD_DEPTH,
     MAX_FIELDS_CHARACTERS,
+    MAX_FIELDS_OF_ITEM,
     MAX_FILTERS,
     MAX_ID,
     MAX_ITEM_BYTES,
@@ -318,6 +319,7 @@ def test_the_page_says_how_large_an_item_is() -> None:
         ("TABLES", r"comes again every (\d+) seconds", table.WHOLE_SECONDS),
         ("TABLES", r"at most (\d+) items; a", MAX_ITEMS_OF_RUN),
         ("TABLES", r"the first (\d+) bytes\.", topics.MAX_SAID_BYTES),
+        ("TABLES", r"as far as it fits (\d+) bytes\.", topics.MAX_CLIENT_BYTES),
     ],
 )
 def test_the_page_says_how_subscriptions_are_bounded(title: str, found: str, number: float) -> None:
@@ -340,7 +342,8 @@ def test_the_page_names_no_code_that_does_not_exist() -> None:
     """`Cm` marks codes, and other words of the protocol; what of them looks like a code is one."""
     values = {word for keys in LISTED.values() for kind, _ in keys.values() for word in re.findall(r"\w+", kind)}
     named = set(re.findall(r"(?:^\.| )Cm (\S+)", SOURCE, flags=re.M))
-    assert named - values - {*GOES_ON, ENDED, LOST, "unreadable", "stdout", "stderr", *MODES, *STATES} <= set(ErrorCode)
+    words = {*GOES_ON, ENDED, LOST, "unreadable", "stdout", "stderr", *MODES, *STATES}
+    assert named - values - words <= set(ErrorCode)
 
 
 def test_the_page_names_the_version() -> None:
@@ -367,8 +370,10 @@ async def test_the_page_lists_the_names_in_every_item_of_a_topic(tmp_path: Path)
         presence = asker.server.topics
         presence.refresh_runs()
         presence.refresh_presence()
+        presence.refresh_totals()
         runs_items, present = dict(presence.runs.items()), dict(presence.presence.items())
     assert listed_names("runs") == list(runs_items["build"])
+    assert listed_names("totals") == list(dict(presence.totals.items())[topics.TOTALS_KEY])
     assert listed_names("emitter") == list(present["build/emitter/7/1"])
     assert listed_names("viewer") == list(present["build/viewer/7/2"])
     assert present["build/emitter/7/1"]["command"] == "x" * topics.MAX_SAID_BYTES
@@ -473,6 +478,7 @@ class Asker:
 
     credentials = Credentials(pid=1, uid=2)
     client = "test"
+    terminal = "pts/3"
     number = 7
     check_id_is_free = Peer.check_id_is_free
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from logctl.pager.attributes import Attribute, Segment
 from logctl.pager.cells import columns_of
 from logctl.pager.commands import COMMANDS
-from logctl.pager.keys import THEMES, shown_keys
+from logctl.pager.keys import THEMES, Binding, shown_keys
 
 TITLE = Attribute("title")
 KEY = Attribute("key")
@@ -71,10 +71,7 @@ def manual() -> str:
     """The keys and commands as lists of mdoc(7), a subsection for each theme."""
     lines: list[str] = []
     for theme in THEMES:
-        lines += [f".Ss {theme.title}", ".Bl -tag -width Ds"]
-        for binding in theme.bindings:
-            lines += [f".It Ic {_escaped(shown_keys(binding, ascii=True))}", _sentence(binding.text)]
-        lines.append(".El")
+        lines += [f".Ss {theme.title}", *manual_of(theme.bindings)]
     lines += [".Ss Commands", ".Bl -tag -width Ds"]
     for command in COMMANDS:
         argument = f" Ar {command.argument.strip('[]').lower()}" if command.argument else ""
@@ -82,6 +79,14 @@ def manual() -> str:
         lines += [f".It Ic :{command.name}{optional}{argument}", _sentence(command.text)]
     lines.append(".El")
     return "\n".join(lines) + "\n"
+
+
+def manual_of(bindings: Iterable[Binding]) -> list[str]:
+    """Keys and what they do, as the lines of a list of mdoc(7)."""
+    lines = [".Bl -tag -width Ds"]
+    for binding in bindings:
+        lines += [f".It Ic {_escaped(shown_keys(binding, ascii=True))}", _sentence(binding.text)]
+    return [*lines, ".El"]
 
 
 def _sentence(text: str) -> str:

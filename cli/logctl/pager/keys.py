@@ -111,6 +111,7 @@ _SHOWN = {
     "enter": "Enter",
     "home": "Home",
     "end": "End",
+    "esc": "Esc",
     "f1": "F1",
     "f2": "F2",
 }

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final, Protocol
 
 import trio
 
 from logctl.pager.events import Disconnected, Effect, Event, Reconnected
-from logctl.pager.watching import Watching
 from logd.client import AsyncClient
 from logd.errors import ConnectionLost, DaemonUnavailable, Refused
 from logd.protocol import ErrorCode, Message
@@ -18,6 +17,15 @@ CLIENT: Final = "logctl attach"
 MIN_DELAY_SECONDS: Final = 0.05
 """Before the first attempt to connect again; it doubles with each."""
 MAX_DELAY_SECONDS: Final = 2.0
+
+
+class Talk(Protocol):
+    """What is asked of the daemon, and what its messages tell, as `watching.Watching` has it."""
+
+    def connect(self, new_id: Callable[[], int]) -> list[Message]: ...
+    def ask(self, effect: Any) -> list[Message]: ...
+    def take(self, message: Message) -> list[Any]: ...
+    def take_replies(self) -> list[Message]: ...
 
 
 class Link:
@@ -32,7 +40,7 @@ class Link:
         self,
         client: AsyncClient,
         reconnect: Callable[[], Awaitable[AsyncClient]],
-        watching: Watching,
+        watching: Talk,
     ) -> None:
         self._client: AsyncClient | None = client
         self._reconnect = reconnect

@@ -40,10 +40,10 @@ def prompt_key(turn: Turn, key: str) -> None:
             _remember_typed(turn, prompt)
         _ENTERED[prompt.kind](turn, prompt.text)
     else:
-        turn.change(prompt=_edited(prompt, key, turn.state.typed.get(prompt.kind, ())))
+        turn.change(prompt=edited(prompt, key, turn.state.typed.get(prompt.kind, ())))
 
 
-def _edited(prompt: Prompt, key: str, typed: tuple[str, ...]) -> Prompt | None:
+def edited(prompt: Prompt, key: str, typed: tuple[str, ...]) -> Prompt | None:
     """The prompt after a key that edits it; None where it is given up."""
     text, cursor = prompt.text, prompt.cursor
     before, behind = text[:cursor], text[cursor:]

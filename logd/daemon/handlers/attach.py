@@ -59,6 +59,7 @@ async def view(peer: Peer, request: View) -> None:
     watcher.asked = request
     if watcher.subscription is not None:
         _apply(peer, watcher.subscription, request)
+        peer.server.topics.stir()
     await peer.send(Reply(request.id, {}))
 
 
@@ -74,6 +75,7 @@ async def detach(peer: Peer, request: Detach) -> None:
     if scope is None:
         raise RequestRefused(ErrorCode.NOT_OPEN, f"no subscription {request.sub} is open on this connection")
     await peer.cancel(scope)
+    peer.server.topics.stir()
     await peer.send(Reply(request.sub, {}))
 
 
@@ -86,6 +88,7 @@ async def _watch(peer: Peer, watcher: Watcher) -> None:
             await peer.refuse(request, error)
     if peer.watchers.get(request.id) is watcher:
         del peer.watchers[request.id]
+        peer.server.topics.stir()
 
 
 async def _send_run(peer: Peer, watcher: Watcher) -> None:
@@ -111,6 +114,7 @@ async def _send_run(peer: Peer, watcher: Watcher) -> None:
             if watcher.asked is not None:
                 _apply(peer, subscription, watcher.asked)
             watcher.subscription = subscription
+            peer.server.topics.stir()
             await subscription.run(peer.send)
 
 

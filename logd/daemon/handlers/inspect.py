@@ -44,6 +44,8 @@ def _describe_run(server: Server, row: RunRow) -> dict[str, Any]:
         "exit_status": row.exit_status if state == ENDED else None,
         "records": figures.head + 1 - figures.first_seq,
         "bytes": figures.size_bytes,
+        "warnings": row.warnings if run is None else run.warnings,
+        "errors": row.errors if run is None else run.errors,
         "first_time_us": figures.first_time_us,
         "last_time_us": figures.last_time_us,
         "records_per_second": run.records.rate(trio.current_time()) if run is not None else 0.0,

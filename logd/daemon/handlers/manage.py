@@ -27,6 +27,8 @@ MAX_LISTED_PROBLEMS = 200
 async def clear(peer: Peer, request: Clear) -> None:
     async with peer.server.hub.using(request.run) as run:
         count = await trio.to_thread.run_sync(lambda: run.store.drop_before(run.store.extent.head + 1, now_us()))
+        run.warnings = run.errors = 0
+        peer.server.tally.note(run)
         run.turn()
         log.info("run %s: %d records cleared by pid %d", run.name, count, peer.credentials.pid)
         await peer.send(Reply(request.id, {"records": count, "next": run.store.extent.head + 1}))

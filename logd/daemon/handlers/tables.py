@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import asdict
 from fnmatch import fnmatchcase
-from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -51,12 +50,15 @@ async def _send_board(peer: Peer, request: Watch) -> None:
         throttler = server.paces.throttler("board", request.interval_ms / 1000)
         try:
             await peer.send(Reply(request.id, {}))
-            subscription = TableSubscription(request.id, board, throttler, of_run=partial(how_is, run))
+            subscription = TableSubscription(
+                request.id, board, throttler, of_run=lambda: how_is(run, server.paces.config.silent_seconds)
+            )
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(subscription.run, peer.send)
                 while not run.removed:
                     went_on = run.may_go_on
                     await run.wait_turned()
+                    board.stir()
                     if went_on and not run.may_go_on:
                         subscription.hurry()  # what it was at the end is to be seen at the end
                 await peer.cancel(nursery.cancel_scope)
@@ -68,7 +70,8 @@ async def _send_board(peer: Peer, request: Watch) -> None:
 async def _send_topic(peer: Peer, request: Watch) -> None:
     server, pattern = peer.server, request.run or "*"
     topics = server.topics
-    throttler = server.paces.throttler(request.topic, request.interval_ms / 1000)
+    kind = "arrivals" if request.topic == "presence" else "runs"
+    throttler = server.paces.throttler(kind, request.interval_ms / 1000)
     try:
         await peer.send(Reply(request.id, {}))
         if request.topic == "runs":
@@ -79,6 +82,8 @@ async def _send_topic(peer: Peer, request: Watch) -> None:
                 refresh=topics.refresh_runs,
                 wanted=lambda name: fnmatchcase(name, pattern),
             )
+        elif request.topic == "totals":
+            subscription = TableSubscription(request.id, topics.totals, throttler, refresh=topics.refresh_totals)
         else:
             subscription = TableSubscription(
                 request.id,
@@ -110,4 +115,5 @@ async def throttle(peer: Peer, request: Throttle) -> None:
         raise RequestRefused(ErrorCode.BAD_SETTING, error.message) from None
     for run in peer.server.hub.live.values():
         run.turn()  # who waits by the old interval is to wait by the new one
+    peer.server.topics.stir()
     await peer.send(Reply(request.id, asdict(paces.config)))

@@ -1,0 +1,207 @@
+"""A board's state as a screen.
+
+    scan  running  5.3 items/s  1 m 28 s left  2 m 3 s so far
+    [███████████████████░░░░░░░░░░░░░░░░░░░░░░]  47%  412/882 items
+    20 running  1 failed  449 pending  412 done   queue_depth 12
+      STATE    ITEM     DONE            %   RATE     LEFT  STATUS
+     ⠋ running  page-1   47/500 lines    9%  3.2/s    2 m  reading
+    ▸✗ failed   page-2   12/500 lines    2%                no answer
+     1-20 of 882  by state  /page/                        h help  q quit
+
+What a row's colour says, its state says in a word and a sign.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from logctl.board.cells import COLUMNS, amounts_of, cells, counts_of, gauges, times_of
+from logctl.board.keys import help_rows
+from logctl.board.model import SPIN_SECONDS, State
+from logctl.figures import human_percent
+from logctl.pager.attributes import Attribute, Segment
+from logctl.pager.cells import columns_of, fitted, line, wrapped
+from logctl.pager.view import View
+from logctl.terminal_text import escape_text
+from logd.progress import STOPPED, figures
+from logd.record import rfc3339
+
+SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+SIGNS: Final = {"done": "✓", "failed": "✗", "pending": "·", STOPPED: "■"}
+TITLE, TEXT, KEY, CURRENT = Attribute("title"), Attribute("text"), Attribute("key"), Attribute("current")
+STATUS, WARN, FILTER = Attribute("status"), Attribute("status.warn"), Attribute("status.filter")
+_ROLES: Final = {
+    "running": TEXT,
+    "done": Attribute("level.info"),
+    "failed": Attribute("level.error"),
+    "pending": Attribute("time"),
+    STOPPED: Attribute("level.warn"),
+}
+_LEAST: Final = {"state": 7, "percent": 4, "rate": 8, "left": 8, "time": 8}
+"""Columns that are so wide at the least: a figure that gets longer is not to move the others."""
+_STATUS_COLUMNS: Final = 24
+"""For the status, where there is any; columns that tell less go where there is no room for that."""
+_LEAVE: Final = ("time", "rate", "done", "left")
+"""Which these are, the first one first."""
+_GAP: Final = "  "
+Row = tuple[Segment, ...]
+
+
+def view(state: State) -> View:
+    """What the screen shows."""
+    if state.rows < 2:
+        return View((_status(state)[0],), None)
+    last, column = _status(state)
+    body = _sheet(state) if state.sheet else [*_head(state)[: state.head_rows], *_table(state)]
+    body = [fitted(row, state.columns) for row in body[: state.rows - 1]]
+    body += [()] * (state.rows - 1 - len(body))
+    return View((*body, last), None if column is None else (state.rows - 1, column))
+
+
+def _head(state: State) -> list[Row]:
+    overall = state.overall
+    how = str(state.how)
+    times = _GAP.join(times_of(overall))
+    name: Row = ((TITLE, state.run), (TEXT, f"{_GAP}{how}" if how else ""), (TEXT, f"{_GAP}{times}"))
+    said = amounts_of(overall)
+    if overall.share is not None:
+        said = f"{human_percent(overall.share):>4}{_GAP}{said}"
+    bar = _bar(overall.share, state.columns - columns_of(said) - 4) if overall.share is not None else ""
+    counts = _GAP.join([*counts_of(overall), "", *gauges(state.items)]).strip()
+    return [name, ((TEXT, f"{bar}{_GAP if bar else ''}{said}"),), ((TEXT, counts),)]
+
+
+def _bar(share: float, columns: int) -> str:
+    if columns < 5:
+        return ""
+    filled = int(share * columns)
+    return f"[{'█' * filled}{'░' * (columns - filled)}]"
+
+
+def _table(state: State) -> list[Row]:
+    keys, ended_us = state.shown_keys, state.how.ended_us
+    rows = [cells(key, item, figures(item, state.now_us, ended_us)) for key in keys for item in (state.items[key],)]
+    if not rows:
+        return [(), ((Attribute("empty"), _nothing(state)),)]
+    widths = _widths(rows, state.columns)
+    spinner = SPINNER[int(state.now / SPIN_SECONDS) % len(SPINNER)] if state.connected else SPINNER[0]
+    header = _GAP.join([_padded(COLUMNS[name].header, name, width) for name, width in widths.items()])
+    made: list[Row] = [((TEXT, "   "), (TITLE, header))]
+    for key, row in zip(keys, rows, strict=True):
+        is_chosen = key == state.chosen
+        sign = SIGNS.get(row["state"], spinner)
+        text = _GAP.join([_padded(row[name], name, width) for name, width in widths.items()])
+        role = CURRENT if is_chosen else _ROLES[row["state"]]
+        made.append(((role, f"{'▸' if is_chosen else ' '}{sign} {text}"),))
+    return made
+
+
+def _nothing(state: State) -> str:
+    if state.listing.all_count:
+        return "No item is like that · Esc shows all"
+    return "Nothing was reported yet" if not state.items else "There are gauges alone"
+
+
+def _widths(rows: list[dict[str, str]], columns: int) -> dict[str, int]:
+    """How wide each column is that there is room for; those without anything in them are left out."""
+    widths = {}
+    for name, column in COLUMNS.items():
+        width = max(columns_of(row[name]) for row in rows)
+        if width:
+            widths[name] = max(width, len(column.header), _LEAST.get(name, 0))
+    widths["item"] = min(widths["item"], max(12, columns // 3))
+    status = min(widths.pop("status", 0), _STATUS_COLUMNS)
+    room = columns - 3
+    for name in _LEAVE:
+        if sum(widths.values()) + len(_GAP) * (len(widths) - (not status)) + status > room:
+            widths.pop(name, None)
+    if status:
+        left = room - sum(widths.values()) - len(_GAP) * len(widths)
+        widths["status"] = max(1, left)
+    return widths
+
+
+def _padded(text: str, name: str, width: int) -> str:
+    over = columns_of(text) - width
+    if over > 0:
+        text = "".join([part for _, part in fitted(((TEXT, text),), width - 1)]) + "…"
+        over = columns_of(text) - width
+    pad = " " * -over
+    return pad + text if COLUMNS[name].is_figure else text + pad
+
+
+# The last row
+
+
+def _status(state: State) -> tuple[Row, int | None]:
+    prompt = state.prompt
+    if prompt is not None:
+        text = f"/{escape_text(prompt.text, colour=False)}"
+        column = 1 + columns_of(escape_text(prompt.text[: prompt.cursor], colour=False))
+        return _filled(((Attribute("prompt"), text),), state.columns), min(column, state.columns - 1)
+    if state.sheet:
+        return _filled(((STATUS, " Esc closes this"),), state.columns), None
+    wanted, keys = state.wanted, state.listing.keys
+    top, count = state.top, len(keys)
+    parts: list[Segment] = []
+    if not state.connected:
+        parts.append((WARN, "reconnecting…"))
+    if count:
+        all_count = state.listing.all_count
+        of_all = f", {all_count:,} in all" if count < all_count else ""
+        parts.append((STATUS, f"{top + 1:,}-{top + len(state.shown_keys):,} of {count:,}{of_all}"))
+    parts.append((STATUS, f"by {wanted.sort}{' reversed' if wanted.reverse else ''}"))
+    if wanted.only:
+        parts.append((FILTER, f"{wanted.only} alone"))
+    if wanted.text:
+        parts.append((FILTER, f"/{escape_text(wanted.text, colour=False)}/"))
+    row: list[Segment] = [(STATUS, " ")]
+    for part in parts:
+        row += [part, (STATUS, _GAP)]
+    keys_said = "h help  q quit "
+    used = sum(columns_of(text) for _, text in row)
+    if used + len(keys_said) <= state.columns:
+        row.append((STATUS, " " * (state.columns - used - len(keys_said)) + keys_said))
+    return _filled(tuple(row), state.columns), None
+
+
+def _filled(row: Row, columns: int) -> Row:
+    row = fitted(row, columns)
+    used = sum(columns_of(text) for _, text in row)
+    return (*row, (STATUS, " " * (columns - used)))
+
+
+# Sheets
+
+
+def _sheet(state: State) -> list[Row]:
+    rows = list(help_rows()) if state.sheet == "help" else _detail(state)
+    height = state.rows - 1
+    top = max(0, min(state.sheet_top, len(rows) - height))
+    return rows[top : top + height]
+
+
+def _detail(state: State) -> list[Row]:
+    """All that there is of the chosen item."""
+    item = state.items.get(state.chosen or "")
+    if state.chosen is None or item is None:
+        return []
+    shown = cells(state.chosen, item, figures(item, state.now_us, state.how.ended_us))
+    fields = {COLUMNS[name].header.lower(): text for name, text in shown.items() if text and name != "item"}
+    fields["percent"] = fields.pop("%", "")
+    for name, value in item.items():
+        if name.endswith("_us") and isinstance(value, int):
+            fields[name.removesuffix("_us")] = rfc3339(value)
+        elif name not in ("state", "done", "total", "unit", "status", "rate", "rate_seconds"):
+            fields[name] = str(value)
+    if "status" in item:
+        fields["status"] = item["status"]
+    width = max(map(columns_of, fields))
+    rows: list[Row] = [((TITLE, shown["item"]),), ()]
+    for name, value in fields.items():
+        if value:
+            label = f"{escape_text(name, colour=False):{width}}{_GAP}"
+            whole = line([(KEY, label), (TEXT, escape_text(value, colour=False))])
+            starts = wrapped(whole, state.columns)
+            rows += [whole.between(at, end) for at, end in zip(starts, [*starts[1:], len(whole.text)], strict=True)]
+    return rows

@@ -1,0 +1,156 @@
+"""What a record costs a Python program that logs it, beside the standard library's handlers.
+
+The time is that of the caller's loop by the clock on the wall, so that what the sender's thread takes of the
+interpreter counts, too. In each round there is one loop with each kind, so that what else the machine does meets all.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.handlers
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness import daemon, percentile, show
+
+from logd import LogHandler
+from logd.client import Client
+from logd.paths import Paths
+from logd.protocol import Remove
+
+LOOP_RECORDS = 100_000
+THREADS = 8
+FLOOD_RECORDS = 1_000_000
+BOUND = 0.8
+"""Of what `logging.FileHandler` costs."""
+
+Make = Callable[[Path], logging.Handler]
+
+
+class QueueOnly(logging.Handler):
+    """Puts records into a queue that nobody reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.queue.put(record)
+
+
+REFERENCES: dict[str, Make] = {
+    "logging.FileHandler": lambda work: logging.FileHandler(work / "file.log"),
+    "logging.NullHandler": lambda work: logging.NullHandler(),
+    "a plain queue": lambda work: QueueOnly(),
+    "logging.handlers.QueueHandler": lambda work: logging.handlers.QueueHandler(queue.SimpleQueue()),
+}
+
+
+def measure(work: Path, *, lines: int, rounds: int) -> None:
+    rounds = max(rounds, 5)
+    rows = []
+    for state in ("up", "stopped", "down"):
+        costs = _costs(work, state, rounds)
+        file = percentile(costs["logging.FileHandler"], 50)
+        rows += [
+            (f"{name}, daemon {state}" if name == "LogHandler" else name, f"{found:.2f}", f"{found / file:.2f}")
+            for name in costs
+            if (found := percentile(costs[name], 50)) and (name == "LogHandler" or state == "up")
+        ]
+    show(
+        f"handler: {LOOP_RECORDS:,} calls of logger.info('x %d', i) in one thread, p50 of {rounds}",
+        ("", "µs a call", "of FileHandler"),
+        rows,
+    )
+    print(f"bound of LogHandler: {BOUND}", flush=True)
+    _flood(work)
+
+
+def _costs(work: Path, state: str, rounds: int) -> dict[str, list[float]]:
+    """Microseconds a call, by handler."""
+    makes: dict[str, Make] = {**REFERENCES, "LogHandler": lambda work: LogHandler("handler", autostart=False)}
+    costs: dict[str, list[float]] = {name: [] for name in makes}
+    with daemon(work) as pid, _in_state(state, pid):
+        for _ in range(rounds):
+            for name, make in makes.items():
+                handler = make(work)
+                costs[name].append(_cost_us(handler))
+                handler.close()
+                assert not getattr(handler, "dropped", 0)
+    return costs
+
+
+@contextmanager
+def _in_state(state: str, pid: int) -> Iterator[None]:
+    socket = os.environ["LOGD_SOCKET"]
+    if state == "down":
+        os.environ["LOGD_SOCKET"] = f"{socket}.nobody"
+    if state == "stopped":
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.environ["LOGD_SOCKET"] = socket
+        if state == "stopped":
+            os.kill(pid, signal.SIGCONT)
+
+
+def _cost_us(handler: logging.Handler) -> float:
+    logger = logging.Logger("app.pages", logging.INFO)
+    logger.addHandler(handler)
+    started = time.perf_counter()
+    for number in range(LOOP_RECORDS):
+        logger.info("x %d", number)
+    return (time.perf_counter() - started) / LOOP_RECORDS * 1e6
+
+
+def _flood(work: Path) -> None:
+    """Records of several threads, each of which counts its own: all are there, and each thread's are in order."""
+    with daemon(work):
+        handler = LogHandler("flood")
+        logger = logging.Logger("app", logging.INFO)
+        logger.addHandler(handler)
+
+        def log(name: int) -> None:
+            for number in range(FLOOD_RECORDS // THREADS):
+                logger.info("%d %d", name, number)
+
+        threads = [threading.Thread(target=log, args=(name,)) for name in range(THREADS)]
+        started = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        logged = time.perf_counter()
+        handler.close()
+        stored = time.perf_counter()
+        counts, in_order = _read_back("flood")
+        with Client(Paths.resolve(), "bench") as client:
+            client.request(Remove(client.new_id(), "flood"))
+    print(
+        f"flood: {FLOOD_RECORDS:,} records of {THREADS} threads in {logged - started:.1f} s, "
+        f"stored {stored - logged:.2f} s after that; {handler.dropped} dropped, {sum(counts):,} found, "
+        f"{'all' if in_order else 'NOT all'} in their thread's order",
+        flush=True,
+    )
+
+
+def _read_back(run: str) -> tuple[list[int], bool]:
+    counts, in_order = [0] * THREADS, True
+    command = [sys.executable, "-m", "logctl.main", "attach", run, "--no-follow", "-n", "all", "-o", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        for line in reader.stdout:
+            name, number = map(int, json.loads(line)["msg"].split())
+            in_order = in_order and number == counts[name]
+            counts[name] += 1
+    return counts, in_order

@@ -1,0 +1,185 @@
+"""The loop around a board: what is painted when, with a terminal and a link that only remember, and a jumping clock."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import pytest
+import trio
+import trio.testing
+
+from logctl.board.app import BoardApp
+from logctl.board.cells import HowIs
+from logctl.board.model import Changed, start
+from logctl.board.watching import Watching
+from logctl.pager.events import KeyPressed
+from logctl.pager.view import View
+from logd.errors import NotFound, Refused
+from logd.protocol import Error, ErrorCode, Event, Items, Message, Reply, Watch
+
+
+class FakeTerminal:
+    def __init__(self) -> None:
+        self._fd, self._other = os.pipe()
+        self.painted: list[tuple[float, str]] = []
+        """When, and what."""
+        self.size = (24, 80)
+        self.is_within_key = False
+        self.types = False
+        self.is_behind = False
+        self.forgot = 0
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def open(self) -> None:
+        pass
+
+    def close(self) -> None:
+        os.close(self._fd)
+        os.close(self._other)
+
+    def paint(self, view: View, columns: int) -> None:
+        self.painted.append((trio.current_time(), view.text()))
+
+    def forget(self) -> None:
+        self.forgot += 1
+
+
+class FakeLink:
+    def __init__(self) -> None:
+        self.is_closed = False
+
+    async def run(self, on_events: Callable[[list[Any]], None]) -> None:
+        await trio.sleep_forever()
+
+    async def send(self) -> None:
+        await trio.sleep_forever()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.terminal, self.link = FakeTerminal(), FakeLink()
+        state = start("job", rows=24, columns=80, now=trio.current_time(), epoch_us=0)
+        self.app = BoardApp(state, cast("Any", self.terminal), cast("Any", self.link))
+        self.signal, self._signals = trio.open_memory_channel[int](10)
+        self.ended = trio.Event()
+
+    async def run(self) -> None:
+        await self.app.run(cast("AsyncIterator[int]", self._signals))
+        self.ended.set()
+
+    def paints(self, seconds: float) -> int:
+        return sum(at >= trio.current_time() - seconds for at, _ in self.terminal.painted)
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Bench]:
+    bench = Bench()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(bench.run)
+        await trio.testing.wait_all_tasks_blocked()
+        yield bench
+        nursery.cancel_scope.cancel()
+    bench.terminal.close()
+
+
+def changed(state: str, count: int = 1) -> Changed:
+    return Changed(
+        {f"k{number}": {"state": state, "started_us": 0, "updated_us": 0} for number in range(count)},
+        whole=True,
+        how=HowIs("running"),
+    )
+
+
+async def test_it_is_painted_when_something_has_changed_or_a_spinner_turns(autojump_clock: object) -> None:
+    async with running() as bench:
+        bench.app.take([changed("done")])
+        await trio.sleep(1)
+        assert 1 <= bench.paints(1) <= 2
+        await trio.sleep(100)
+        assert not bench.paints(99)
+        bench.app.take([changed("running")])
+        await trio.sleep(10)
+        assert 38 <= bench.paints(10) <= 42
+        bench.app.take([changed("pending")])
+        await trio.sleep(11)
+        assert 9 <= bench.paints(10) <= 11, "the time that is left"
+
+
+async def test_a_flood_of_changes_costs_sixty_screens_a_second_and_the_last_is_shown(autojump_clock: object) -> None:
+    async with running() as bench:
+        for number in range(2000):
+            bench.app.take([changed("done", number % 7 + 1)])
+            await trio.sleep(0.001)
+        await trio.sleep(0.1)
+        assert bench.paints(2.2) <= 2.2 * 61
+        assert "2000" not in bench.terminal.painted[-1][1]
+        assert f"{1999 % 7 + 1} done" in bench.terminal.painted[-1][1]
+
+
+async def test_a_key_is_painted_at_once_and_q_ends_it(autojump_clock: object) -> None:
+    async with running() as bench:
+        bench.app.take([changed("done", 3)])
+        await trio.sleep(10)
+        bench.app.take([KeyPressed("j")])
+        await trio.testing.wait_all_tasks_blocked()
+        assert "▸" in bench.terminal.painted[-1][1]
+        assert bench.paints(0.0) == 1
+        bench.app.take([KeyPressed("ctrl l")])
+        assert bench.terminal.forgot == 1
+        bench.app.take([KeyPressed("q")])
+        await bench.ended.wait()
+        assert bench.link.is_closed
+        assert bench.app.ended_by is None
+
+
+async def test_a_signal_ends_it(autojump_clock: object) -> None:
+    async with running() as bench:
+        bench.signal.send_nowait(signal.SIGTERM)
+        await bench.ended.wait()
+        assert bench.app.ended_by is signal.SIGTERM
+
+
+# Its subscription
+
+
+def connected() -> tuple[Watching, int]:
+    watching = Watching("job")
+    (watch,) = watching.connect(lambda: 5)
+    assert watch == Watch(5, "board", run="job")
+    return watching, 5
+
+
+def test_what_is_sent_in_parts_is_told_as_one() -> None:
+    watching, sub = connected()
+    told: list[Any] = []
+    messages: list[Message] = [
+        Reply(sub, {}),
+        Items(sub, {"a": {"done": 1}}, whole=True, more=True, run={"state": "ended", "exit_status": 0, "ended_us": 7}),
+        Items(sub, {"b": {"done": 2}}),
+        Items(sub + 1, {"other": {}}),
+        Items(sub, {"a": None}),
+    ]
+    for message in messages:
+        told += watching.take(message)
+    assert told == [
+        Changed({"a": {"done": 1}, "b": {"done": 2}}, whole=True, how=HowIs("ended", 0, 7)),
+        Changed({"a": None}),
+    ]
+
+
+def test_what_is_refused_and_removed_ends_it() -> None:
+    watching, sub = connected()
+    with pytest.raises(Refused):
+        watching.take(Error(ErrorCode.NO_SUCH_RUN, "there is no run job", sub))
+    with pytest.raises(NotFound, match="run job was removed"):
+        watching.take(Event(sub, "removed"))
+    assert watching.take(Event(sub + 1, "removed")) == []
