@@ -89,6 +89,7 @@ OTHERS = {
         *("logd.client.async_client", "logd.daemon", "logd.fanout", "logd.main"),
         *("logctl.pager.app", "logctl.pager.errands", "logctl.pager.link", "logctl.pager.loop"),
         *("logctl.board.app", "logctl.board.session", "logctl.pager.listing", "logctl.pager.session"),
+        *("logctl.top.app", "logctl.top.session"),
     },
     "urwid": {"logctl.pager.terminal", "logctl.pager.theme"},
     "wcwidth": {"logctl.pager.cells"},
@@ -272,6 +273,23 @@ def test_emit_imports_no_event_loop_and_no_screen(daemon: Bed) -> None:
     assert not imported & {"trio", "urwid", "orjson", "ahocorasick_rs", "isal", "platformdirs"}
     assert not imported & {"asyncio", "sqlite3", "tomllib"}
     assert not set(emitted.stderr.split()) & {"fcntl", "logd.client.dropped", "logd.client.spool", "subprocess"}
+
+
+def test_run_imports_little(daemon: Bed) -> None:
+    """The command waits for it."""
+    ran = subprocess.run(
+        [sys.executable, "-c", PROBE, "run", "--", "echo", "hello"],
+        env=daemon.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == "hello\n"
+    imported = {name.partition(".")[0] for name in ran.stderr.split()}
+    assert {"click", "cbor2", "logctl", "logd"} <= imported
+    assert not imported & {"trio", "urwid", "orjson", "ahocorasick_rs", "isal", "re2", "platformdirs"}
+    assert not imported & {"asyncio", "multiprocessing", "sqlite3", "subprocess", "tomllib"}
+    assert not set(ran.stderr.split()) & {"logd.client.spool"}
 
 
 def test_logs_imports_only_what_it_shows_records_with(daemon: Bed) -> None:

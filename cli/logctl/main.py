@@ -10,7 +10,23 @@ import click
 from logd import console
 
 COMMANDS = (
-    *("attach", "clear", "emit", "export", "import", "logs", "progress", "rm", "runs", "status", "throttle", "verify"),
+    "attach",
+    "clear",
+    "emit",
+    "end",
+    "export",
+    "import",
+    "kill",
+    "logs",
+    "progress",
+    "rm",
+    "run",
+    "runs",
+    "status",
+    "throttle",
+    "top",
+    "verify",
+    "wait",
     "who",
 )
 

@@ -65,11 +65,14 @@ class Emitter:
         connect: makes a client that has not waited for anything.
         run: the run's name; it is made where there is none.
         spool_folder: says where to spool what comes while the daemon is unavailable and the window is full.
-        drop: drop it instead, by whole lines and records. With neither, there is no room for it.
+        drop: drop it instead, by whole lines and records; or with a spool, what that cannot take. With neither, there
+            is no room for it.
         say: told, in a sentence, what a person is to know.
         severity: every record's OpenTelemetry number, or None to have levels detected in the lines.
-        stream, source, fields: what every record carries.
+        stream: what every record carries that is not said to be of another.
+        source, fields: what every record carries.
         sync: count as stored only what is on the disk itself, whatever the daemon's policy.
+        pid: of the process that does the work, where that is not this one.
         parse: makes structured records of lines; without it they are plain text.
         stall_seconds: with a full window and nothing stored for so long the daemon is unavailable.
         report_seconds: how long after a report to the board the next one is sent at the earliest.
@@ -95,6 +98,7 @@ class Emitter:
         fields: dict[str, Any] | None = None,
         sync: bool = False,
         command: str = "",
+        pid: int | None = None,
         parse: Parse | None = None,
         stall_seconds: float = STALL_SECONDS,
         report_seconds: float = 0.0,
@@ -103,14 +107,16 @@ class Emitter:
         session = os.urandom(16).hex()
         host = socket.gethostname()[:256]
         opening = encode(
-            Open(SESSION, run, session, command[:4096], os.getpid(), host, source, fields=fields, sync=sync)
+            Open(SESSION, run, session, command[:4096], pid or os.getpid(), host, source, fields=fields, sync=sync)
         )
         self._severity = severity
-        self._stream = stream
+        self._default_stream = self._stream = stream
         self._parse = parse
         self._say = say
         self._clock = clock
         self._lines = LineCutter(clock)
+        """Of the stream that was fed last. Of others there are no whole lines, as their order is that of the input."""
+        self._of_streams = {stream: self._lines}
         self._spools = spool_folder is not None
         self._backlog = Backlog(_spool_opener(spool_folder, f"{run}.{session}", opening) if spool_folder else None)
         self._board = PendingBoard(run, report_seconds)
@@ -152,7 +158,12 @@ class Emitter:
     @property
     def unstored_bytes(self) -> int:
         """How much of the input was taken in, and is not known to be stored."""
-        return self._backlog.input_bytes + len(self._lines)
+        return self._backlog.input_bytes + sum(map(len, self._of_streams.values()))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the daemon has the session open at present."""
+        return self._delivery.link.is_open
 
     @property
     def ended(self) -> bool:
@@ -172,8 +183,18 @@ class Emitter:
         """Begin to connect, and `start` a daemon where nobody listens. Where that is in vain, `pump` tries again."""
         self._delivery.link.connect(start)
 
-    def feed(self, data: bytes) -> None:
+    def fileno(self) -> int | None:
+        """For who waits otherwise than by `wait`: what to `pump` at when it can be read, or written while `sending`."""
+        return self._delivery.link.fileno()
+
+    @property
+    def sending(self) -> bool:
+        """Whether there is something to send when the daemon takes it."""
+        return self._delivery.sending
+
+    def feed(self, data: bytes, *, stream: str | None = None) -> None:
         """Take bytes of input as they come; a line is sent when it is whole."""
+        self._turn_to(stream)
         end = data.rfind(b"\n") + 1
         self._lines.feed(memoryview(data)[:end])
         self._take_lines()
@@ -181,12 +202,17 @@ class Emitter:
         self._take_lines()
         self._spill()
 
-    def emit(self, records: list[list[Any]]) -> None:
-        """Take structured records in."""
+    def emit(self, records: list[list[Any]], *, stream: str | None = None) -> None:
+        """Take structured records in, behind all lines that are whole."""
+        self._turn_to(stream)
+        self._take_lines(gather=False)
+        self._take_records(records)
+        self._spill()
+
+    def _take_records(self, records: list[list[Any]]) -> None:
         for start in range(0, len(records), MAX_RECORDS_IN_FRAME):
             batch = records[start : start + MAX_RECORDS_IN_FRAME]
             self._take(sum(len(record[2]) for record in batch), records=batch)
-        self._spill()
 
     def emit_encoded(self, records: EncodedRecords) -> None:
         """Take records in that are encoded already. Each counts as one byte of input: for one that gets no other."""
@@ -258,10 +284,12 @@ class Emitter:
         reason = "the daemon stores nothing at present" if self._delivery.link.is_open else self._delivery.link.reason
         self._delivery.link.drop()
         if self._dropped is not None:
-            self._dropped.add_frames(self._backlog.in_memory())
+            if not self._spools:
+                self._dropped.add_frames(self._backlog.in_memory())
             if sentence := self._dropped.sentence():
                 self._say(sentence)
-            return Left(0, 0, reason)
+            if not self._spools:
+                return Left(0, 0, reason)
         input_bytes = self._backlog.input_bytes
         keep = self._spools and not self._delivery.closed and (input_bytes > 0 or self._exit_status is not None)
         if keep:
@@ -280,21 +308,34 @@ class Emitter:
 
     # From lines to batches
 
-    def _take_lines(self) -> None:
-        while block := self._lines.next_block(gather=bool(self._backlog)):
+    def _turn_to(self, stream: str | None) -> None:
+        """Take what comes next for a stream's; lines of another one that gather go before that."""
+        stream = self._default_stream if stream is None else stream
+        if stream != self._stream:
+            self._take_lines(gather=False)
+            self._stream = stream
+            self._lines = self._of_streams.setdefault(stream, LineCutter(self._clock))
+
+    def _take_lines(self, *, gather: bool = True) -> None:
+        while block := self._lines.next_block(gather=gather and bool(self._backlog)):
             lines, cont = block
             if self._parse is None or cont:
                 self._take(len(lines), lines=lines, cont=cont, severity=self._severity)
             else:
-                self.emit(self._parse(lines))
+                self._take_records(self._parse(lines))
 
     def _take_rest(self) -> None:
-        self._lines.finish()
-        self._take_lines()
+        for stream in list(self._of_streams):
+            self._turn_to(stream)
+            self._lines.finish()
+            self._take_lines()
 
     def _take(self, input_bytes: int, **content: Any) -> None:
         batch = Emit(SESSION, self._delivery.next_batch, time_us=now_us(), stream=self._stream, **content)
-        keeps = self._backlog.has_room or self._delivery.available
+        if self._dropped is not None:
+            self._spill()
+        spills = self._spools and not self._backlog.overflows
+        keeps = spills or self._backlog.has_room or self._delivery.available
         if self._dropped is None or not self._dropped.offer(batch, input_bytes, has_room=keeps):
             self._delivery.append(batch, input_bytes)
 
@@ -312,7 +353,8 @@ class Emitter:
         except StoreError as error:
             self._spill_at = self._clock() + SPILL_RETRY_SECONDS
             if not self._said_why:
-                self._say(f"{error.message}: no more input is read until it can be, or a daemon takes what waits")
+                then = "no more input is read" if self._dropped is None else "what comes is dropped"
+                self._say(f"{error.message}: {then} until it can be, or a daemon takes what waits")
             self._said_why = True
 
     @property

@@ -27,6 +27,8 @@ REFRESH_SECONDS = 0.2
 """Between two times that a table is made, at the least."""
 MAX_SAID_BYTES = 256
 """Of each text that a peer said of itself, so that all of them fit an item."""
+MAX_CLIENT_BYTES = 64
+"""Of what an emitter's client is, beside three of those texts."""
 COUNTS = ("records", "lag_records", "lag_seconds")
 """Of what is told of who is present: what changes all the time, and is told at the interval of `presence`."""
 
@@ -185,9 +187,9 @@ class Topics:
                     yield key, _viewer(peer, watcher.since_us, subscription, now)
 
 
-def _cut(text: str) -> str:
-    """As much of a text as has MAX_SAID_BYTES."""
-    return text.encode()[:MAX_SAID_BYTES].decode(errors="ignore")
+def _cut(text: str, max_bytes: int = MAX_SAID_BYTES) -> str:
+    """As much of a text as has so many bytes."""
+    return text.encode()[:max_bytes].decode(errors="ignore")
 
 
 def _emitter(peer: Peer, session: Session) -> dict[str, Any]:
@@ -196,6 +198,7 @@ def _emitter(peer: Peer, session: Session) -> dict[str, Any]:
         "pid": peer.credentials.pid,
         "uid": peer.credentials.uid,
         "job_pid": session.pid,
+        "client": _cut(peer.client, MAX_CLIENT_BYTES),
         "host": _cut(opened.host),
         "command": _cut(opened.command),
         "source": _cut(opened.source),

@@ -105,6 +105,7 @@ async def test_who_emits_and_who_watches_is_told(autojump_clock: object) -> None
         "pid": 101,
         "uid": 1000,
         "job_pid": 4711,
+        "client": "test 1",
         "host": "h",
         "command": "scrape",
         "source": "w3",

@@ -319,6 +319,7 @@ def test_the_page_says_how_large_an_item_is() -> None:
         ("TABLES", r"comes again every (\d+) seconds", table.WHOLE_SECONDS),
         ("TABLES", r"at most (\d+) items; a", MAX_ITEMS_OF_RUN),
         ("TABLES", r"the first (\d+) bytes\.", topics.MAX_SAID_BYTES),
+        ("TABLES", r"as far as it fits (\d+) bytes\.", topics.MAX_CLIENT_BYTES),
     ],
 )
 def test_the_page_says_how_subscriptions_are_bounded(title: str, found: str, number: float) -> None:

@@ -12,6 +12,7 @@ from typing import IO, Any, Final
 
 import click
 
+from logctl.ending import status_of
 from logctl.figures import counted, gone, human_count
 from logctl.merging import Merger
 from logctl.named import explained, is_pattern, runs_named
@@ -69,6 +70,7 @@ class _LineCount(click.ParamType[int | str]):
     help="Form of the output: text for people, the stored JSON lines, or the text as it was emitted.",
 )
 @click.option("--plain", is_flag=True, help="Print lines on a terminal, too, and open no pager.")
+@click.option("--exit-status", "reports", is_flag=True, help="Exit as the run does; implies --plain.")
 @click.option(
     "--resume",
     type=click.Choice(["manual", "at-bottom"]),
@@ -89,6 +91,7 @@ def command(
     wait: bool,
     format: Format,
     plain: bool,
+    reports: bool,
     resume: str,
     debug_follow: str | None,
     **options: Any,
@@ -107,12 +110,16 @@ def command(
     for name in names:
         if not is_pattern(name):
             check_run_name(name)
-    if follow and format == "text" and not plain and _is_screen(sys.stdin, sys.stdout, os.environ):
+    if reports and (not follow or any(map(is_pattern, names))):
+        raise click.UsageError("--exit-status is for runs that are named, and followed to their end")
+    if follow and format == "text" and not (plain or reports) and _is_screen(sys.stdin, sys.stdout, os.environ):
         _show_pager(paths, names, criteria, wait=wait, resumes=resume == "at-bottom", trace=debug_follow or "")
         return 0
     newest = None if last == "all" else int(last)
     attach = {"wait": wait and follow, "follow": follow, "filter": criteria, **_mode(newest, follow=follow)}
-    return _Attaching(paths, names, format, attach).run(newest)
+    attaching = _Attaching(paths, names, format, attach)
+    status = attaching.run(newest)
+    return max(status_of(*ended) for ended in attaching.ended) if reports and attaching.ended else status
 
 
 def _is_screen(stdin: IO[str], stdout: IO[str], environ: Mapping[str, str]) -> bool:
@@ -157,6 +164,8 @@ class _Attaching:
         self._follow: bool = attach["follow"]
         self._criteria: dict[str, Any] | None = attach["filter"]
         self._attach = {**attach, "times": self._several}
+        self.ended: list[tuple[str, Event]] = []
+        """How each run ended."""
         self._output = Output()
         self._merger = Merger() if self._several else None
         self._printer = Printer(
@@ -248,6 +257,8 @@ class _Attaching:
         self._output.write(self._printer.render(chunk))
 
     def _tell(self, run: str, event: Event) -> None:
+        if event.kind in ("ended", "removed"):
+            self.ended.append((run, event))
         if event.kind in _NOTES:
             self._show_merged()
             self._note(_NOTES[event.kind](run, event))
