@@ -57,6 +57,16 @@ def test_a_killed_emitters_run_is_lost_until_it_returns(daemon: Bed) -> None:
     assert [each["state"] for each in shown(daemon, "job")["sessions"]] == ["ended", "lost"]
 
 
+def test_who_attaches_is_told_that_a_run_is_lost(daemon: Bed) -> None:
+    with daemon.started("logctl", "emit", "job") as emit:
+        wait_until(lambda: state_of(daemon, "job") == "running")
+        with daemon.started("logctl", "attach", "--plain", "job") as attach:
+            wait_until(lambda: b"viewer" in daemon.run("logctl", "who").stdout)
+            emit.send_signal(signal.SIGKILL)
+            _, said = attach.communicate(timeout=30)
+    assert said.partition(b": ")[2] == b"run job is lost: who emitted into it last is gone without a word\n"
+
+
 def test_a_session_that_returns_is_not_lost_any_more_and_its_watchers_are_told(daemon: Bed) -> None:
     with opened(daemon, "job", "s"), daemon.client() as watcher:
         watcher.request(Attach(1, "job"))
