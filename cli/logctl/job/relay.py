@@ -122,9 +122,9 @@ class Relay:
         while self.goes_on:
             self._turn()
 
-    def wait(self) -> bool:
-        """Wait until the sink has something to do; False when a signal says that nobody waits for that."""
-        self._select(read=[], write=[], due=math.inf)
+    def wait(self, due: float) -> bool:
+        """Wait until the sink has something to do, or a time has come; False when a signal says that it is enough."""
+        self._select(read=[], write=[], due=due)
         return not self._hurries
 
     def _is_over(self) -> bool:
