@@ -29,7 +29,7 @@ from itertools import repeat, starmap
 from typing import Any
 
 from logd.client.board import Item
-from logd.client.emitter import Emitter
+from logd.client.emitter import GRACE_SECONDS, Emitter
 from logd.client.fields import ENCODED_FIELDS, SEVERITIES, encode_fields
 from logd.errors import LogdError
 from logd.paths import Paths
@@ -240,6 +240,7 @@ class Sender:
                 thread = threading.Thread(target=self._serve, name=f"logd-{self.run}", daemon=True)
                 thread.start()
                 self._thread = thread
+                _close_with_process(self)
         except (RuntimeError, OSError):
             self._close_pipe()  # at the interpreter's end, or without descriptors: `close` sends what there is
         finally:
@@ -437,6 +438,8 @@ class Sender:
             time.sleep(_POLL_SECONDS)
         emitter.end(self._exit_status)
         until, unstored = self._closing_at, emitter.unstored_bytes
+        if not self._spool and emitter.unavailable:
+            until = min(until, time.monotonic() + GRACE_SECONDS)
         while not emitter.ended and (now := time.monotonic()) < until:
             if emitter.unstored_bytes < unstored:
                 until, unstored = now + self._patience_seconds, emitter.unstored_bytes
@@ -494,6 +497,15 @@ def _say(sentence: str) -> None:
     """Tell a person. Where standard error is gone, nobody is told."""
     with suppress(Exception):
         print(f"logd: {sentence}", file=sys.stderr, flush=True)
+
+
+def _close_with_process(sender: Sender) -> None:
+    """Have a child of `multiprocessing` close it at its end, which `atexit` does not see."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        from multiprocessing.util import Finalize
+
+        Finalize(None, sender.close, exitpriority=-100)
 
 
 _senders: weakref.WeakSet[Sender] = weakref.WeakSet()
