@@ -368,6 +368,25 @@ def test_a_spool_that_can_be_written_again_is(tmp_path: Path) -> None:
     assert bench.emitter.has_room
 
 
+def test_with_both_what_the_spool_takes_is_kept_and_the_rest_dropped_and_counted(tmp_path: Path) -> None:
+    blocked = tmp_path / "spool"
+    blocked.write_text("no folder")
+    bench = Bench(blocked, drop=True)
+    bench.daemon.kill()
+    fed = bench.fill()
+    assert fed == 3 * WINDOW and bench.emitter.has_room
+    assert "what comes is dropped" in bench.said[0]
+    blocked.unlink()
+    bench.advance(5)
+    bench.emitter.feed(b"spooled again\n")
+    bench.finish()
+    left = bench.emitter.close()
+    assert left.lost_bytes == 0
+    dropped = int(bench.said[-1].partition("(")[2].partition(" ")[0].replace(",", ""))
+    assert left.spooled_bytes + dropped == fed * len(BLOCK) + len(b"spooled again\n")
+    assert spooled_lines(bench.spooled()).endswith(b"\nspooled again\n")
+
+
 @pytest.mark.parametrize("code", [ErrorCode.NOT_PERMITTED, ErrorCode.BAD_RUN_NAME])
 def test_a_refusal_that_stays_is_an_error_and_loses_nothing(tmp_path: Path, code: ErrorCode) -> None:
     bench = Bench(tmp_path / "spool")
@@ -499,3 +518,37 @@ def test_whatever_happens_to_the_daemon_all_arrives_once_and_in_order(steps: lis
         assert (left.spooled_bytes, left.lost_bytes) == (0, 0)
         assert bench.daemon.lines == (fed if not fed or fed.endswith(b"\n") else fed + b"\n")
         assert list((Path(name) / "spool").glob("*")) == []
+
+
+# Several streams
+
+
+def test_what_is_of_several_streams_keeps_its_order() -> None:
+    bench = Bench()
+    bench.emitter.connect()
+    bench.pump()
+    bench.daemon.stores = False  # so that lines gather
+    for data, stream in ((b"1\n2", "out"), (b"3\n", "err"), (b"4\n", "err"), (b" and on\n5\n", "out"), (b"6", "err")):
+        bench.emitter.feed(data, stream=stream)
+    bench.emitter.emit([[None, 17, "7\n8", None]], stream="err")
+    bench.emitter.feed(b"9\n")
+    bench.daemon.stores = True
+    bench.finish()
+    told = [
+        (batch.stream, batch.lines if batch.records is None else batch.records[0][2]) for batch in bench.daemon.stored
+    ]
+    assert told == [
+        ("out", b"1\n"),
+        ("err", b"3\n4\n"),
+        ("out", b"2 and on\n5\n"),
+        ("err", "7\n8"),
+        ("", b"9\n"),
+        ("err", b"6\n"),
+    ]
+
+
+def test_the_process_that_does_the_work_can_be_another_one() -> None:
+    bench = Bench(pid=4711)
+    bench.emitter.connect()
+    bench.pump()
+    assert bench.daemon.opened[0].pid == 4711

@@ -16,17 +16,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from logctl.job.pipes import Pipes
+from logctl.job.ptys import Ptys, Settings, Window
 from logd.errors import LogdError
 
 EXIT_CANNOT_RUN: Final = 126
 EXIT_NOT_FOUND: Final = 127
 """As shells have them."""
-
-Window = tuple[int, int]
-"""Rows and columns."""
 
 
 class CannotStart(LogdError):
@@ -48,7 +46,7 @@ class Plan:
         typed: its standard input is the same as its standard output.
         own_group: it is the leader of a process group, though it has no terminal.
         window: its terminals' size.
-        settings: their settings, as `termios.tcgetattr` has them; None for the usual ones.
+        settings: with which they begin; None for the system's.
     """
 
     argv: Sequence[str]
@@ -58,7 +56,7 @@ class Plan:
     typed: bool = False
     own_group: bool = False
     window: Window = (24, 80)
-    settings: list[Any] | None = None
+    settings: Settings | None = None
 
 
 class Child:
@@ -66,7 +64,7 @@ class Child:
 
     Attributes:
         outputs: descriptors to read its output from, each with the stream's name; closed with `close_output`.
-        input: a descriptor to write what is typed to; None where it has its standard input for itself.
+        ptys, pipes: what these are.
     """
 
     def __init__(self, plan: Plan, on_fork: Callable[[], object]) -> None:
@@ -74,11 +72,10 @@ class Child:
         self.leads = plan.terminal or plan.own_group
         self.status: int | None = None
         """What it ended with, as a shell would say it."""
-        self.input: int | None = None
         self.pipes = Pipes(time.monotonic)
-        self._terminals: list[int] = []
-        out, out_end = self._open(plan, terminal=plan.terminal)
-        err, err_end = self._open(plan, terminal=plan.error_terminal)
+        self.ptys = Ptys(plan.window, plan.settings)
+        out, out_end = self._open(terminal=plan.terminal)
+        err, err_end = self._open(terminal=plan.error_terminal)
         self.outputs = {out: "stdout", err: "stderr"}
         self.pipes.begin()
         told, tell = os.pipe()
@@ -103,52 +100,19 @@ class Child:
             os.waitpid(self.pid, 0)
             code = int(number)
             raise CannotStart(plan.argv[0], OSError(code, os.strerror(code)))
-        if plan.typed:
-            self.input = os.dup(out)  # apart from where its output is read from: both are waited for
-            os.set_blocking(self.input, False)
 
-    def _open(self, plan: Plan, *, terminal: bool) -> tuple[int, int]:
+    def _open(self, *, terminal: bool) -> tuple[int, int]:
         if not terminal:
             return self.pipes.open()
-        ours, theirs = os.openpty()
-        with suppress(termios.error):
-            if plan.settings is not None:
-                termios.tcsetattr(theirs, termios.TCSANOW, plan.settings)
-            termios.tcsetwinsize(theirs, plan.window)
-        self._terminals.append(ours)
+        ours, theirs = self.ptys.open()
         self.pipes.watch(ours)
         return ours, theirs
-
-    def resize(self, window: Window) -> None:
-        """Give its terminals a size; it is told by the system. The one that it is told of comes last."""
-        for fd in reversed(self._terminals):
-            if fd in self.outputs:
-                with suppress(OSError, termios.error):
-                    termios.tcsetwinsize(fd, window)
 
     def signal(self, number: int) -> None:
         """Pass a signal on to it: to all of its process group, where that is its own."""
         if self.status is None:  # until then its number is no other process's
             with suppress(ProcessLookupError, PermissionError):
                 (os.killpg if self.leads else os.kill)(self.pid, number)
-
-    @property
-    def in_foreground(self) -> bool:
-        """Whether it is what the keys of its terminal stop."""
-        try:
-            return self.input is not None and os.tcgetpgrp(self.input) == self.pid
-        except OSError:
-            return False
-
-    def is_stop_key(self, byte: int) -> bool:
-        """Whether its terminal takes a byte that is typed for ^Z."""
-        if self.input is None:
-            return False
-        try:
-            settings = termios.tcgetattr(self.input)
-        except termios.error:
-            return False
-        return bool(settings[3] & termios.ISIG) and settings[6][termios.VSUSP] == bytes([byte])
 
     def poll(self) -> int | None:
         """Its status, if it has ended."""
@@ -162,6 +126,7 @@ class Child:
 
     def close_output(self, fd: int) -> None:
         del self.outputs[fd]
+        self.ptys.forget(fd)
         os.close(fd)
 
 

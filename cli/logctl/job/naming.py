@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,7 @@ from logd.errors import LogdError
 from logd.paths import SPOOL_SUFFIX, Paths
 from logd.protocol import Reply, Runs, Welcome
 
-ANSWER_SECONDS: Final = 1.0
+ANSWER_SECONDS: Final = 0.5
 """How long a daemon may take to say which runs it has: the job waits for that."""
 MAX_STEM_CHARACTERS: Final = 56
 """Of a run's 64, with room for its number."""
@@ -44,7 +44,12 @@ class Name:
 def next_name(paths: Paths, command: str) -> Name:
     """The name for a run of a command."""
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(command)).lstrip("._-")[:MAX_STEM_CHARACTERS] or "run"
-    number = _highest(paths, stem) + 1
+    try:
+        taken = list(_of_daemon(paths, stem))
+        source = _of_daemon
+    except (LogdError, BlockingIOError):
+        taken, source = list(_of_folder(paths, stem)), _of_folder
+    number = _highest(taken, stem) + 1
     while True:
         try:
             locked = _locked(paths.state_dir / "names", f"{stem}-{number}")
@@ -54,36 +59,32 @@ def next_name(paths: Paths, command: str) -> Name:
         except OSError:  # nothing can be written there; it is a name all the same
             return Name(f"{stem}-{number}")
         # Whoever had the lock before may have made a run of that name by now.
-        highest = _highest(paths, stem)
+        with suppress(LogdError, BlockingIOError):
+            taken = list(source(paths, stem))
+        highest = _highest(taken, stem)
         if highest < number:
             return locked
         locked.close()
         number = highest + 1
 
 
-def _highest(paths: Paths, stem: str) -> int:
+def _highest(taken: Iterable[str], stem: str) -> int:
     """The highest number of a run; 0 where there is none."""
     pattern = re.compile(re.escape(stem) + r"-([1-9]\d{0,5})")
-    return max((int(match[1]) for name in _taken(paths, stem) if (match := pattern.fullmatch(name))), default=0)
+    return max((int(match[1]) for name in taken if (match := pattern.fullmatch(name))), default=0)
 
 
-def _taken(paths: Paths, stem: str) -> list[str]:
-    """The names of runs that begin with a stem, and perhaps others."""
-    try:
-        return list(_of_daemon(paths, stem))
-    except (LogdError, BlockingIOError):
-        names: list[str] = []
-        for folder in (paths.state_dir / "runs", paths.spool_dir):
-            with suppress(OSError):
-                names += os.listdir(folder)
-        # A file of the spool is named by its run and its session.
-        return [
-            name.removesuffix(SPOOL_SUFFIX).rpartition(".")[0] if name.endswith(SPOOL_SUFFIX) else name
-            for name in names
-        ]
+def _of_folder(paths: Paths, stem: str) -> Iterator[str]:
+    """The names of all runs that have something in the daemon's folder."""
+    with suppress(OSError):
+        yield from os.listdir(paths.state_dir / "runs")
+    with suppress(OSError):
+        for name in os.listdir(paths.spool_dir):  # each the run's, a session's, and the suffix
+            yield name.removesuffix(SPOOL_SUFFIX).rpartition(".")[0]
 
 
 def _of_daemon(paths: Paths, stem: str) -> Iterator[str]:
+    """The names of runs that begin with a stem, and perhaps others."""
     client = Client(paths, "logctl run", wait=False)
     try:
         deadline = time.monotonic() + ANSWER_SECONDS

@@ -90,7 +90,7 @@ class Relay:
         self._ready_at = time.monotonic() + READY_SECONDS
         self._shown = {name: Shown(fd) for name, fd in shown.items()}
         self._typed = b""
-        self._can_type = terminal is not None and child.input is not None
+        self._can_type = terminal is not None
         self._left: set[int] = set()
         """What of the output is open after the command's end, and may yet hold what it wrote."""
         self._left_bytes = 0
@@ -122,9 +122,9 @@ class Relay:
         while self.goes_on:
             self._turn()
 
-    def wait(self) -> bool:
-        """Wait until the sink has something to do; False when a signal says that nobody waits for that."""
-        self._select(read=[], write=[], due=math.inf)
+    def wait(self, due: float) -> bool:
+        """Wait until the sink has something to do, or a time has come; False when a signal says that it is enough."""
+        self._select(read=[], write=[], due=due)
         return not self._hurries
 
     def _is_over(self) -> bool:
@@ -148,8 +148,10 @@ class Relay:
         if self._can_type and not self._typed and self._terminal is not None and self._terminal.is_raw:
             reads.append(IN)
         writes = [shown.fd for shown in pending]
-        if self._typed and self._child.input is not None:
-            writes.append(self._child.input)
+        typed_at = -1
+        if self._typed and self._child.ptys:
+            typed_at = self._child.ptys.to_type_at(self._typed)
+            writes.append(typed_at)
         due = self._ended_at + LINGER_SECONDS
         if time.monotonic() >= due:
             due = math.inf
@@ -164,8 +166,8 @@ class Relay:
         self._left -= {fd for fd in reads if fd not in ready}
         if IN in ready and IN in reads:
             self._read_typed()
-        if self._typed:
-            self._write_typed()
+        if typed_at in ready:
+            self._write_typed(typed_at)
         self._sink.pump()
         if self._sink.is_known or time.monotonic() >= self._ready_at:
             self._be_ready()
@@ -218,24 +220,25 @@ class Relay:
         except OSError:
             data = b""
         if not data:
-            self._can_type = False
+            self._stop_typing()
         at = data.find(self._terminal.stop_key) if self._terminal is not None else -1
-        if at >= 0 and self._child.in_foreground and self._child.is_stop_key(data[at]):
+        ptys = self._child.ptys
+        if at >= 0 and ptys.is_at_keys(self._child.pid) and ptys.is_stop_key(data[at]):
             self._typed = data[:at] + data[at + 1 :]
             self._suspend()
         else:
             self._typed = data
 
-    def _write_typed(self) -> None:
-        fd = self._child.input
+    def _write_typed(self, fd: int) -> None:
         try:
-            if fd is not None:
-                self._typed = self._typed[os.write(fd, self._typed) :]
+            self._typed = self._typed[os.write(fd, self._typed) :]
         except BlockingIOError:
             pass
         except OSError:
-            self._typed = b""
-            self._can_type = False
+            self._stop_typing()
+
+    def _stop_typing(self) -> None:
+        self._typed, self._can_type = b"", False
 
     # Signals
 
@@ -244,7 +247,7 @@ class Relay:
         if child.status is not None:
             self._hurries = self._hurries or number in _FAREWELLS
         elif number == signal.SIGWINCH:
-            child.resize(window_of(1, 2, IN))
+            child.ptys.resize(window_of(1, 2, IN))
         elif number == signal.SIGTSTP:
             self._suspend()
         elif number == signal.SIGCONT:
@@ -265,5 +268,5 @@ class Relay:
     def _resume(self) -> None:
         if self._terminal is not None and not self._terminal.is_raw:
             self._terminal.enter()
-            self._child.resize(window_of(1, 2, IN))
+            self._child.ptys.resize(window_of(1, 2, IN))
         self._child.signal(signal.SIGCONT)

@@ -7,13 +7,18 @@ rest of the output is only shown.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Final
 
 from logctl.job.records import Records
 from logctl.job.starter import Starter
 from logd.client import Emitter, Left
 from logd.errors import LogdError
+
+PATIENCE_SECONDS: Final = 2.0
+"""Who waits for the command's status does not wait for longer than this for a daemon that stores nothing."""
 
 
 class Sink:
@@ -23,13 +28,21 @@ class Sink:
         emitter: for the session, which was not begun.
         starter: starts a daemon where none runs; None where it is not to.
         say: told, in a sentence, what a person is to know.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, emitter: Emitter, starter: Starter | None, say: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        emitter: Emitter,
+        starter: Starter | None,
+        say: Callable[[str], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._emitter = emitter
         self._records = Records(emitter)
         self._starter = starter
         self._say = say
+        self._clock = clock
         self._is_lost = False
         """Whether nothing is stored any more."""
         self._try(lambda: emitter.connect(starter.start if starter is not None else None))
@@ -81,18 +94,22 @@ class Sink:
         self._try(self._records.tick)
         self._try(self._emitter.pump)
 
-    def finish(self, status: int, wait: Callable[[], bool]) -> None:
+    def finish(self, status: int, wait: Callable[[float], bool]) -> None:
         """Nothing more comes: store what there is, and how the command ended.
 
         Args:
-            wait: waits until there is something to pump, and says whether that is still worth while.
+            wait: waits until there is something to pump, or until a time, monotonic seconds; and says whether it is
+                still worth while.
         """
         self._try(lambda: self._records.finish(is_done=status == 0))
-        while not self._is_lost and self._starter is not None and self._starter.is_starting and wait():
+        while not self._is_lost and self._starter is not None and self._starter.is_starting and wait(math.inf):
             self.pump()
         self._try(lambda: self._emitter.end(status))
-        while not (self._is_lost or self._emitter.ended) and wait():
+        left_bytes, deadline = self._emitter.unstored_bytes, self._clock() + PATIENCE_SECONDS
+        while not (self._is_lost or self._emitter.ended) and self._clock() < deadline and wait(deadline):
             self.pump()
+            if self._emitter.unstored_bytes < left_bytes:
+                left_bytes, deadline = self._emitter.unstored_bytes, self._clock() + PATIENCE_SECONDS
         if not self._is_lost:
             self._try(lambda: self._tell(self._emitter.close()))
 

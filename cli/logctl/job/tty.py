@@ -9,7 +9,7 @@ import tty
 from contextlib import suppress
 from typing import Final
 
-from logctl.job.child import Window
+from logctl.job.ptys import Window
 
 IN: Final = 0
 

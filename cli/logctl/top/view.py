@@ -134,7 +134,8 @@ def _segments(
             text = f"{bar(run.progress, width - _PERCENT_COLUMNS)}{row[name]:>{_PERCENT_COLUMNS}}"
         else:
             text = _padded(row[name], name, width)
-        yield CURRENT if is_chosen and name == "name" else _role(run, name), text
+        role = TEXT if text.isspace() else _role(run, name)
+        yield CURRENT if is_chosen and name == "name" else role, text
 
 
 def _role(run: Run, name: str) -> Attribute:
