@@ -20,8 +20,7 @@ MAX_ROWS: Final = 64
 
 _MOVES: Final = re.compile(rb"(\n|\x1b\[\d{0,3}[AB])")
 _UP: Final = re.compile(rb"\x1b\[\d{0,3}A")
-_CUT: Final = re.compile(rb"\x1b(?:\[\d{0,3})?\Z")
-"""A sequence that goes on with what is next."""
+_CUT: Final = re.compile(rb"(?:\r|\x1b(?:\[\d{0,3})?)\Z")
 
 
 def find_area(data: bytes) -> int:
@@ -30,8 +29,14 @@ def find_area(data: bytes) -> int:
     return -1 if match is None else data.rfind(b"\n", 0, match.start()) + 1
 
 
+def cut_of(data: bytes) -> bytes:
+    """The end of output that may mean something else with what is next: a carriage return, or part of a sequence."""
+    match = _CUT.search(data)
+    return b"" if match is None else match[0]
+
+
 class Area:
-    """Output as it comes, as `with_returns` gives it, from where an area begins."""
+    """Output from where an area begins, as `with_returns` gives it and without a `cut_of` it."""
 
     def __init__(self) -> None:
         self._rows = [b""]
@@ -39,7 +44,6 @@ class Area:
         """Where the cursor is."""
         self._height = 0
         """How far it ever went up."""
-        self._cut = b""
 
     @property
     def live(self) -> bytes:
@@ -48,11 +52,8 @@ class Area:
 
     def feed(self, data: bytes) -> bytes:
         """The lines that are whole now."""
-        data = self._cut + data
-        cut = _CUT.search(data)
-        self._cut = cut[0] if cut else b""
         lines: list[bytes] = []
-        for number, part in enumerate(_MOVES.split(data.removesuffix(self._cut) if self._cut else data)):
+        for number, part in enumerate(_MOVES.split(data)):
             if number % 2 == 0:
                 self._draw(part, lines)
             elif part == b"\n":
@@ -69,7 +70,7 @@ class Area:
     def end(self) -> tuple[bytes, bytes]:
         """Leave the area: the lines above the last one, and that, which may not be whole."""
         *rows, last = self._rows
-        return b"".join(map(_whole, rows)), (b"" if is_erased(last) else last) + self._cut
+        return b"".join(map(_whole, rows)), b"" if is_erased(last) else last
 
     def _draw(self, part: bytes, lines: list[bytes]) -> None:
         row, _ = without_older(self._rows[self._row] + part)

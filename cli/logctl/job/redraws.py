@@ -10,7 +10,7 @@ All is done by searches over blocks; a block without carriage returns and sequen
 
 from __future__ import annotations
 
-from logctl.job.areas import Area, find_area
+from logctl.job.areas import Area, cut_of, find_area
 from logctl.job.drawn import left_of, with_returns, without_older
 from logd.record import MAX_TEXT_BYTES
 
@@ -60,8 +60,8 @@ class Redraws:
         return lines
 
     def _feed_area(self, area: Area, data: bytes) -> bytes:
-        self._rest = data[-1:] if data.endswith(b"\r") else b""  # with what is next, it may be a newline
-        return area.feed(data.removesuffix(b"\r"))
+        self._rest = cut_of(data)
+        return area.feed(data.removesuffix(self._rest))
 
     def settle(self) -> bytes:
         """Nothing was drawn for a while: of several lines, those above the last are whole."""
