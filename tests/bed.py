@@ -40,6 +40,7 @@ class Bed:
             "LOGD_CONFIG": str(folder / "logd.toml"),
             "TZ": "UTC",
         }
+        (folder / "logd.toml").touch()
         self.paths = Paths.resolve(environ=self.environ)
 
     def argv(self, command: str, *arguments: str) -> list[str]:
