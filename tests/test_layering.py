@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 SOURCES = {"logd": ROOT / "logd", "logctl": ROOT / "cli" / "logctl"}
 
 ALLOWED = {
-    "logd": {"logd.version"},
+    "logd": {"logd.client", "logd.version"},
     "logd.version": set[str](),
     "logd.errors": set[str](),
     "logd.config": {"logd.errors"},
@@ -86,7 +86,7 @@ OTHERS = {
     "platformdirs": {"logd.paths"},
     "re2": {"logctl.pager.highlight", "logd.fanout.pattern"},
     "trio": {
-        *("logd.client.async_client", "logd.daemon", "logd.fanout", "logd.main"),
+        *("logd.client.async_client", "logd.client.async_run", "logd.daemon", "logd.fanout", "logd.main"),
         *("logctl.pager.app", "logctl.pager.errands", "logctl.pager.link", "logctl.pager.loop"),
         *("logctl.board.app", "logctl.board.session", "logctl.pager.listing", "logctl.pager.session"),
     },

@@ -104,7 +104,7 @@ class AsyncRun(Job):
     def child(self, source: str) -> AsyncRun:
         """A part of the job; see Run."""
         child = object.__new__(type(self))
-        Job.__init__(child, self._sender, self._key(source))
+        Job.__init__(child, self._sender, self._key(source), self._left)
         child._is_child = True
         return child
 

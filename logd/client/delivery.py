@@ -93,7 +93,8 @@ class Delivery:
     @property
     def due(self) -> float:
         """When to `receive` by the clock, or to look whether it is still available."""
-        report_at = self.board.due if self.link.is_open and self.board.ready and not self._reports else math.inf
+        # Also where that is over already: it may have come since it was last looked whether there is anything to send.
+        report_at = self.board.due if self.link.is_open and self.board.ready and not self._outgoing else math.inf
         stalled_at = math.inf if self.backlog.has_room or not self.available else self._stalled_at
         return min(self.link.due, report_at, stalled_at)
 

@@ -100,9 +100,10 @@ class LogHandler(logging.Handler):
                 if len(text) <= LONG_CHARACTERS:
                     sender = self._sender
                     level, queue = values["levelno"], sender.queue
+                    urgent = level >= URGENT_LEVEL
                     queue.append((values["created"], level, text, values["name"]))
-                    if len(queue) >= sender.wake_at or level >= URGENT_LEVEL:
-                        sender.wake(urgent=level >= URGENT_LEVEL)
+                    if len(queue) >= sender.wake_at or urgent:
+                        sender.wake(urgent=urgent)
                     return True
             if self.filters:
                 passed: Any = self.filter(record)
@@ -122,7 +123,8 @@ class LogHandler(logging.Handler):
         try:
             text, error = self._text(record)
             fields = {**(self._own_fields or {}), "logger": record.name, **_fields(record), **error}
-            self._sender.put_text(record.created, record.levelno, text, fields)
+            level: Any = record.levelno  # None where the record was made of nothing
+            self._sender.put_text(record.created, level if isinstance(level, int) else 0, text, fields)
         except Exception:
             self._sender.dropped += 1
         return True

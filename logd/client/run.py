@@ -52,9 +52,11 @@ class Job:
         source: which part it is; empty for the whole.
     """
 
-    def __init__(self, sender: Sender, source: str = "") -> None:
+    def __init__(self, sender: Sender, source: str = "", left: list[Tracker] | None = None) -> None:
         self._sender = sender
         self._source = source
+        self._left: list[Tracker] = [] if left is None else left
+        """The iterations, of all parts, that were left before their end, since when nothing was said."""
         self._misreported = 0
 
     @property
@@ -90,6 +92,7 @@ class Job:
         return f"{self._source}/{key}" if self._source else key
 
     def _log(self, message: object, level: str | int, fields: Mapping[str, Any]) -> None:
+        self._left.clear()
         try:
             number = level if isinstance(level, int) else _LEVELS[severity_from_word(level)]
             self._sender.put_text(time.time(), number, str(message), {**self._labels(), **fields})
@@ -101,6 +104,7 @@ class Job:
         self._log(f"{fields['exception.type']}: {fields['exception.message']}", "error", fields)
 
     def _report(self, items: Mapping[str, Mapping[str, Any] | None], *, reset: bool = False) -> None:
+        self._left.clear()
         try:
             self._sender.report({self._key(key): item for key, item in items.items()}, reset=reset)
         except Exception as error:
@@ -181,12 +185,22 @@ class Tracker:
         try:
             yield
         except GeneratorExit:
-            self._job.progress(self._key, self._done, state="done", status="left before the end")
+            left = [*self._job._left, self]
+            self.end("done", "left before the end")
+            self._job._left[:] = left
             raise
         except BaseException as error:
-            self._job.progress(self._key, self._done, state="failed", status=f"{type(error).__name__}: {error}")
+            self.fail(error)
             raise
-        self._job.progress(self._key, self._done, state="done")
+        self.end("done")
+
+    def fail(self, error: BaseException | None) -> None:
+        """It goes no further because of an exception."""
+        self.end("failed", f"{type(error).__name__}: {error}")
+
+    def end(self, state: str, status: str | None = None) -> None:
+        """Report how it ended."""
+        self._job.progress(self._key, self._done, state=state, status=status)
 
 
 class Run(Job):
@@ -274,7 +288,7 @@ class Run(Job):
         It shares this run's session, which it does not end. Its own children are below it, as in `w1/db`.
         """
         child = object.__new__(type(self))
-        Job.__init__(child, self._sender, self._key(source))
+        Job.__init__(child, self._sender, self._key(source), self._left)
         child._is_child = True
         return child
 
@@ -300,10 +314,18 @@ def exit_status_of(
         code = error.code
         return 0 if code is None else code & 0xFF if isinstance(code, int) else 1
     if issubclass(kind, KeyboardInterrupt):
+        _fail_left(job, error)
         job._log("interrupted", "warning", {})
         return EXIT_INTERRUPTED
+    _fail_left(job, error)
     job._log_error(kind, error, trace)
     return 1
+
+
+def _fail_left(job: Job, error: BaseException | None) -> None:
+    """An exception in a loop's body is for the iteration as if it was left. What was left just now was left by it."""
+    for tracker in list(job._left):
+        tracker.fail(error)
 
 
 _open: weakref.WeakSet[Sender] = weakref.WeakSet()

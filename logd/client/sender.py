@@ -29,7 +29,7 @@ from itertools import repeat, starmap
 from typing import Any
 
 from logd.client.board import Item
-from logd.client.emitter import Emitter
+from logd.client.emitter import GRACE_SECONDS, Emitter
 from logd.client.fields import ENCODED_FIELDS, SEVERITIES, encode_fields
 from logd.errors import LogdError
 from logd.paths import Paths
@@ -164,9 +164,10 @@ class Sender:
 
     def put(self, row: Row) -> None:
         """Take a record in."""
+        urgent = row[1] >= URGENT_LEVEL
         self.queue.append(row)
-        if len(self.queue) >= self.wake_at or row[1] >= URGENT_LEVEL:
-            self.wake(urgent=row[1] >= URGENT_LEVEL)
+        if len(self.queue) >= self.wake_at or urgent:
+            self.wake(urgent=urgent)
         if len(row[2]) > LONG_CHARACTERS and len(self.queue) > MAX_QUEUED_LONG:
             self._wait_room(MAX_QUEUED_LONG)
 
@@ -240,6 +241,7 @@ class Sender:
                 thread = threading.Thread(target=self._serve, name=f"logd-{self.run}", daemon=True)
                 thread.start()
                 self._thread = thread
+                _close_with_process(self)
         except (RuntimeError, OSError):
             self._close_pipe()  # at the interpreter's end, or without descriptors: `close` sends what there is
         finally:
@@ -348,7 +350,7 @@ class Sender:
         urgent, self._urgent = self._urgent, False  # before the queue is looked at: what is urgent is in it by then
         queued = len(self.queue)
         for flush in list(self._flushes):
-            flush.goal = flush.goal or self._taken + queued
+            flush.goal = min(flush.goal, self._taken + queued)
         now = time.monotonic()
         rests = now < self._rest_until and queued < HASTE_RECORDS
         is_due = urgent or bool(self._flushes) or now >= self._gather_until or (queued >= BATCH_RECORDS and not rests)
@@ -357,6 +359,8 @@ class Sender:
                 queued -= self._take(emitter)
             self._gather_until, self._rest_until, rests = math.inf, now + REST_SECONDS, True
             self._urgent = queued > 0  # there was no room for all of it
+        if self.dropped > self._told_dropped and emitter.has_room and not emitter.unavailable:
+            self._tell_dropped(emitter)
         emitter.pump()
         self._answer_flushes(emitter)
         self._wait(emitter, now, rests=rests)
@@ -392,17 +396,17 @@ class Sender:
         self.wake_at, self._refusing = _FULL, False
         rows: list[Row] = []
         with suppress(IndexError):  # whoever finds no room takes one out; what was taken before that is in the list
-            rows.extend(starmap(self.queue.popleft, repeat((), min(len(self.queue), MAX_RECORDS_IN_FRAME - 1))))
-        count = len(rows)
-        if self.dropped > self._told_dropped and not emitter.unavailable:
-            rows.append(self._notice(self.dropped - self._told_dropped))
-            self._told_dropped = self.dropped
-        self._emit(emitter, rows)
-        self._taken += count
-        return count
+            rows.extend(starmap(self.queue.popleft, repeat((), min(len(self.queue), MAX_RECORDS_IN_FRAME))))
+        if rows:
+            self._emit(emitter, rows)
+        self._taken += len(rows)
+        return len(rows)
 
-    def _notice(self, count: int) -> Row:
-        return time.time(), _WARNING, f"{count} records were dropped", encode_fields({"dropped": count})
+    def _tell_dropped(self, emitter: Emitter) -> None:
+        """Record that records are missing."""
+        count, self._told_dropped = self.dropped - self._told_dropped, self.dropped
+        fields = encode_fields({"dropped": count})
+        self._emit(emitter, [(time.time(), _WARNING, f"{count} records were dropped", fields)])
 
     def _emit(self, emitter: Emitter, rows: list[Row]) -> None:
         times, levels, texts, fields = zip(*rows, strict=True)
@@ -437,6 +441,8 @@ class Sender:
             time.sleep(_POLL_SECONDS)
         emitter.end(self._exit_status)
         until, unstored = self._closing_at, emitter.unstored_bytes
+        if not self._spool and emitter.unavailable:
+            until = min(until, time.monotonic() + GRACE_SECONDS)
         while not emitter.ended and (now := time.monotonic()) < until:
             if emitter.unstored_bytes < unstored:
                 until, unstored = now + self._patience_seconds, emitter.unstored_bytes
@@ -485,8 +491,8 @@ class _Flush:
     def __init__(self, dropped: int) -> None:
         self.done = threading.Event()
         self.stored = False
-        self.goal = 0
-        """How many records are to be, of all that were ever taken in."""
+        self.goal = math.inf
+        """How many records are to be, of all that were ever taken in; it is known to the sender's next turn."""
         self.dropped = dropped
 
 
@@ -494,6 +500,15 @@ def _say(sentence: str) -> None:
     """Tell a person. Where standard error is gone, nobody is told."""
     with suppress(Exception):
         print(f"logd: {sentence}", file=sys.stderr, flush=True)
+
+
+def _close_with_process(sender: Sender) -> None:
+    """Have a child of `multiprocessing` close it at its end, which `atexit` does not see."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        from multiprocessing.util import Finalize
+
+        Finalize(None, sender.close, exitpriority=-100)
 
 
 _senders: weakref.WeakSet[Sender] = weakref.WeakSet()

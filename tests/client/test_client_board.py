@@ -20,11 +20,11 @@ from logd.protocol.checks import (
 
 
 class Bench:
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         self.daemon = FakeDaemon()
         self.clock = Clock()
         self.said: list[str] = []
-        self.emitter = Emitter(self.daemon.connect, "run", say=self.said.append, clock=self.clock)
+        self.emitter = Emitter(self.daemon.connect, "run", say=self.said.append, clock=self.clock, **options)
 
     def pump(self) -> None:
         before = -1
@@ -139,7 +139,7 @@ def test_what_no_board_takes_is_refused_at_once(item: dict[str, Any]) -> None:
 
 def test_fields_that_are_too_many_together_are_refused() -> None:
     emitter = Bench().emitter
-    emitter.report({"a": {f"a{number}": 1 for number in range(10)}})
+    emitter.report({"a": {f"a{number}": 1 for number in range(MAX_ITEM_NAMES)}})
     with pytest.raises(ValueError, match="too many"):
         emitter.report({"a": {f"b{number}": 1 for number in range(10)}})
 
@@ -183,3 +183,30 @@ def test_whatever_is_lost_the_board_ends_as_it_was_reported(steps: list[Any]) ->
             expected.report(Report(1, "run", items, reset))
     assert not pending
     assert told.board == expected.board
+
+
+def test_a_report_whose_time_has_come_is_due() -> None:
+    """Its time may come between two looks: whoever waits until `due` is not to wait for ever."""
+    bench = Bench(report_seconds=5.0)
+    bench.emitter.report({"a": {"done": 1}})
+    bench.pump()
+    bench.emitter.report({"a": {"done": 2}})
+    bench.pump()
+    assert bench.daemon.board == {"a": {"done": 1}}
+    due = bench.emitter.due
+    assert due == bench.clock.now + 5
+    bench.clock.now = due + 1
+    assert bench.emitter.due == due
+    bench.pump()
+    assert bench.daemon.board == {"a": {"done": 2}}
+
+
+def test_the_last_report_waits_for_nothing() -> None:
+    bench = Bench(report_seconds=5.0)
+    for done in (1, 2):
+        bench.emitter.report({"a": {"done": done}})
+        bench.pump()
+    bench.emitter.end()
+    bench.pump()
+    assert bench.emitter.ended
+    assert bench.daemon.board == {"a": {"done": 2}}
