@@ -8,8 +8,10 @@ can be reached.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count, islice
 from typing import Final
 
+from logctl.pager.document import Edge
 from logctl.pager.events import (
     CaptureMouse,
     Copy,
@@ -26,8 +28,9 @@ from logctl.pager.prompts import open_prompt
 from logctl.pager.screen import Line
 from logctl.pager.seeking import Aim, Seek, Target
 from logctl.pager.sheets import scroll_sheet
-from logctl.pager.state import Sheet, Source
+from logctl.pager.state import Sheet, Source, State
 from logctl.pager.texts import record_text
+from logctl.pager.tiling import Kind
 from logctl.pager.turns import Turn
 from logd.record import Severity
 
@@ -57,6 +60,10 @@ def scroll(turn: Turn, rows: int, source: Source = Source.SCROLLED_AWAY) -> None
     line, row = state.screen.anchor_line, state.screen.anchor_row
     if line is None or row is None:
         return
+    rows = _as_far_as_read(state, line, row, rows)
+    if not rows:
+        turn.note("reading what is there…")
+        return
     paper, height = state.paper, state.height
     settled = paper.settled_row(line, row - rows, height)
     if settled == row:
@@ -64,6 +71,27 @@ def scroll(turn: Turn, rows: int, source: Source = Source.SCROLLED_AWAY) -> None
         return
     line, row = paper.moved(line, settled, height)
     turn.change(anchor=paper.chosen(paper.around(line, row, height)) or state.anchor)
+
+
+def _as_far_as_read(state: State, line: Line, row: int, rows: int) -> int:
+    """How far the screen may move of so many rows: what is about to be read is not passed by.
+
+    Args:
+        line, row: the anchor's.
+    """
+    if not state.connected:
+        return rows
+    paper, height, step = state.paper, state.height, -1 if rows < 0 else 1
+    lines = paper.up(line.place, line.number) if rows < 0 else islice(paper.down(line.place, line.number), 1, None)
+    for at, other in zip(count(row + step, step), lines, strict=False):
+        beyond = max(0, -at if rows < 0 else at - height + 1)
+        if beyond >= abs(rows):
+            break
+        run, span = state.document.entry(other.place)
+        is_unread = isinstance(span, Edge) and span.span.kind is Kind.UNREAD and other.is_within
+        if is_unread and (beyond or any(reading.run == run for reading in state.readings.values())):
+            return step * beyond
+    return rows
 
 
 def _move_anchor(turn: Turn, line: Line, row: int, count: int) -> None:
@@ -132,9 +160,9 @@ def go_to_seq(turn: Turn, seq: int) -> None:
 
 def go_to_percent(turn: Turn, count: int | None) -> None:
     run = _run_of(turn)
-    if run and count is not None:
+    if run:
         reel = turn.state.document.reel(run)
-        go_to_seq(turn, reel.first_seq + (reel.head - reel.first_seq) * min(count, 100) // 100)
+        go_to_seq(turn, reel.first_seq + (reel.head - reel.first_seq) * min(count or 0, 100) // 100)
 
 
 def _run_of(turn: Turn) -> str:

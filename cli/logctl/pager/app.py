@@ -4,6 +4,8 @@
     link     --events-->      |
     clock    --events-->    state --view--> painted by the loop
 
+What only some sessions need is imported there, and not at the top: the first screen is to come soon.
+
 The daemon sends a view a few batches a second, and what came since the last screen is seen by the next one.
 """
 
@@ -15,7 +17,6 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import trio
 
-from logctl.pager import errands
 from logctl.pager.events import (
     Arrived,
     CaptureMouse,
@@ -41,7 +42,6 @@ from logctl.pager.keys import ACTIONS
 from logctl.pager.link import Link
 from logctl.pager.loop import Loop
 from logctl.pager.model import update
-from logctl.pager.runs_list import RunsList, view_of_runs
 from logctl.pager.state import State
 from logctl.pager.view import View, view
 from logd.errors import LogdError
@@ -50,6 +50,7 @@ from logd.record import now_us
 
 if TYPE_CHECKING:
     from logctl.pager.listing import Listing
+    from logctl.pager.runs_list import RunsList
     from logctl.pager.terminal import Terminal
 
 
@@ -136,9 +137,11 @@ class App(Loop):
         return self.state.prompt is not None
 
     def _view(self) -> View:
-        if self._runs is not None:
-            return view_of_runs(self._runs, self.state.rows, self.state.columns)
-        return view(self.state)
+        if self._runs is None:
+            return view(self.state)
+        from logctl.pager.runs_list import view_of_runs
+
+        return view_of_runs(self._runs, self.state.rows, self.state.columns)
 
     # Effects
 
@@ -146,6 +149,8 @@ class App(Loop):
         self._start(self._edit, effect.text)
 
     async def _edit(self, text: str) -> None:
+        from logctl.pager import errands
+
         if self._is_lent:
             return
         with self._lent():
@@ -154,6 +159,8 @@ class App(Loop):
             self.take([Told(said)])
 
     def _save(self, effect: Save) -> None:
+        from logctl.pager import errands
+
         self._start(errands.save, self._paths, effect, lambda text: self.take([Told(text)]))
 
     def _copy(self, effect: Copy) -> None:
@@ -176,7 +183,6 @@ class App(Loop):
             self._start(self._list_runs, self._listing)
 
     async def _list_runs(self, scope: trio.CancelScope) -> None:
-        # Not at the top: few look at the list.
         from logctl.pager.listing import watch_runs
 
         try:
@@ -188,6 +194,8 @@ class App(Loop):
         self._listing = None
 
     def _take_listing(self, listing: Listing) -> None:
+        from logctl.pager.runs_list import RunsList
+
         if self._runs is not None:
             self._runs = self._runs.told(listing, now_us())
         elif listing.runs is not None:

@@ -64,7 +64,7 @@ THEMES: Final = (
     Theme(
         "Choosing",
         (
-            Binding("filter", ("&",), "show only what matches RE2; nothing: show all"),
+            Binding("filter", ("&",), "show only what matches RE2; !RE: what does not; nothing: all"),
             Binding("cycle_level", ("l",), "show only INFO, WARN, ERROR or worse; all"),
             Binding("command", (":",), "a command, as below"),
             Binding("toggle_run", tuple("123456789"), "where there are several runs: hide or show one"),

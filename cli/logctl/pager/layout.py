@@ -40,6 +40,8 @@ LINE_START: Final = 1 << 20
 """More than a line has characters, also where controls are shown by several."""
 WIDE_COLUMNS: Final = 120
 """A screen so wide shows dates, too."""
+LATE: Final = "~"
+"""Behind the name of its run: of a record that came late."""
 _CHOPPED_CHARACTERS = 4
 """Of a line that is chopped, so many characters for each column are looked at: most take one, colours none."""
 
@@ -87,10 +89,18 @@ class Label(NamedTuple):
     name: str
     role: str
     origin_us: int
+    late: bool = False
 
 
 def lay_out(
-    row: bytes, look: Look, *, name: str = "", role: str = "run", origin_us: int = 0, opened: bool = False
+    row: bytes,
+    look: Look,
+    *,
+    name: str = "",
+    role: str = "run",
+    origin_us: int = 0,
+    late: bool = False,
+    opened: bool = False,
 ) -> tuple[Row, ...]:
     """A record's rows, one at the least.
 
@@ -98,9 +108,10 @@ def lay_out(
         row: as it is stored.
         name, role: of its run, and of what the name is written in.
         origin_us: what times are relative to.
+        late: whether it stands behind others that were received after it.
         opened: whether it is shown with all its lines.
     """
-    label = Label(name, role, origin_us if look.times is Times.RELATIVE else 0)
+    label = Label(name, role, origin_us if look.times is Times.RELATIVE else 0, late)
     if len(row) <= LONG_ROW_BYTES:
         return _lay_out(row, look, label, opened)
     return (_lay_out_long if look.wrap else _lay_out_chopped)(row, look, label, opened)
@@ -174,7 +185,8 @@ def _head(record: dict[str, Any], look: Look, label: Label) -> list[Segment]:
     segments: list[Segment] = []
     if look.name_columns:
         name = label.name[: look.name_columns]
-        segments += [(Attribute(label.role), name), (Attribute("text"), " " * (look.name_columns - len(name)) + " ")]
+        pad = " " * (look.name_columns - len(name)) + (LATE if label.late else " ")
+        segments += [(Attribute(label.role), name), (Attribute("text"), pad)]
     if stamp := stamp_of(str(record["time"]), look, label.origin_us):
         segments.append((Attribute("time"), f"{stamp} "))
     level = escape_text(str(record.get("level", "")), colour=False)

@@ -123,6 +123,8 @@ def _key_pressed(turn: Turn, event: KeyPressed) -> None:
         turn.change(sheet=None)
     elif key in KEYS:
         _act(turn, KEYS[key], int(key) if key.isdecimal() else int(count) if count else None)
+    elif len(key) == 1:
+        turn.note(f"{key} does nothing here · h shows what keys do")
 
 
 def _act(turn: Turn, action: str, count: int | None) -> None:

@@ -97,7 +97,7 @@ def _pattern(state: State, text: str) -> Filter:
 
 
 def _filter(turn: Turn, text: str) -> None:
-    seek(turn, Target(Aim.STAY), shown_filter(turn.state).with_pattern(text))
+    seek(turn, Target(Aim.STAY), shown_filter(turn.state).with_typed(text))
 
 
 def _set_mark(turn: Turn, letter: str) -> None:

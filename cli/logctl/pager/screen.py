@@ -87,6 +87,7 @@ class Paper:
             name=run if self.look.name_columns else "",
             role=f"run.{list(self.document.reels).index(run) + 1}" if self.look.name_columns else "run",
             origin_us=self.origins_us.get(run, 0),
+            late=span.is_late,
             opened=(run, span.first_seq + place.offset) in self.opened,
         )
 

@@ -257,7 +257,8 @@ def test_a_command_saves_all_that_is_shown() -> None:
     [
         (":nothing", "no command"),
         (":s", "short for"),
-        (":level loud", "is no level"),
+        (":level loud", "loud is no level; one of trace, debug, info, warn, error, fatal is"),
+        (":foo", ":foo is no command · :help shows them"),
         (":seq x", "no record's number"),
         (":time never", "is not a time"),
         (":save", "needs FILE"),
@@ -282,6 +283,24 @@ def test_prompts_are_edited_and_remembered() -> None:
     assert pager.state.prompt is not None and pager.state.prompt.text == "line 9"
     pager.press("ctrl u", "backspace")
     assert pager.state.prompt is None
+
+
+def test_a_filter_may_be_of_what_does_not_match() -> None:
+    pager = reading()
+    pager.enter("&!line .*[0-8]$")
+    assert len(pager.seqs) == 11 and all(seq % 10 == 9 for seq in pager.seqs)
+    pager.wait(3)
+    assert "&!/line .*[0-8]$/" in pager.status
+    pager.enter("/line")
+    assert "/line/ is not found" not in pager.status
+    pager.enter("&")
+    assert "&" not in pager.status and len(pager.seqs) == 11
+
+
+def test_a_key_that_is_none_says_so() -> None:
+    pager = reading()
+    pager.press("z")
+    assert "z does nothing here · h shows what keys do" in pager.status
 
 
 # Searching
