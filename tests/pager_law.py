@@ -34,6 +34,7 @@ from logctl.pager.events import (
     PageRead,
     ReadFailed,
     Reconnected,
+    Removed,
     Resized,
     Resumed,
     RunEnded,
@@ -64,7 +65,7 @@ MESSAGES = st.sampled_from(
 LEVELS = st.sampled_from(["", "", "INFO", "WARN", "ERROR"])
 MOVES = st.sampled_from(
     [
-        *"jkjkdubgGFwWeEnNStlmqo125%xh ",
+        *"jkjkdubgGFwWeEnNStlmqo125%xh =",
         *("page up", "page down", "left", "right", "enter", "ctrl c", "esc", "f2"),
     ]
 )
@@ -72,7 +73,7 @@ TYPED = st.sampled_from(
     [
         *("/short", "?bold", "/nowhere", "&short", "&", "&ValueError", "&nowhere", "''", "'m", "ma", "-S"),
         *(":level warn", ":level", ":seq 3", ":50%", ":time 11:07", ":time 11:00", ":time never", ":grep two"),
-        *(":nothing", ":h", ":1"),
+        *(":nothing", ":h", ":1", "&!short", "&!", "-i", "-x", "3n", "40N", "2e", "30k", "500k", "60j"),
     ]
 )
 
@@ -193,7 +194,7 @@ class PagerMachine(RuleBasedStateMachine):
             self.tell(KeyPressed(key))
         self.tell(KeyPressed("enter" if enters else "esc"))
 
-    @rule(typed=st.sampled_from(["&short", "&", "&two|bold", "/short", "?Trace", ":level warn", ":level"]))
+    @rule(typed=st.sampled_from(["&short", "&", "&!two", "&two|bold", "/short", "?Trace", ":level warn", ":level"]))
     def find(self, typed: str) -> None:
         self.type(typed, True)
         self.answer_all()
@@ -251,10 +252,22 @@ class PagerMachine(RuleBasedStateMachine):
         self.known.clear()
         self.tell(Truncated(name, head))
 
-    @rule(which=st.integers(0, 2), status=st.sampled_from([None, 0, 3]))
-    def end(self, which: int, status: int | None) -> None:
+    @rule(which=st.integers(0, 2), status=st.sampled_from([None, 0, 3]), lost=st.booleans())
+    def end(self, which: int, status: int | None, lost: bool) -> None:
         self.push(which)
-        self.tell(RunEnded(self.some(which), self.daemon.runs[self.some(which)].head, status, 12.5))
+        self.tell(RunEnded(self.some(which), self.daemon.runs[self.some(which)].head, status, 12.5, lost))
+
+    @rule(which=st.integers(0, 2))
+    def remove(self, which: int) -> None:
+        """With all its records; what comes then is another run's of that name."""
+        name = self.some(which)
+        self.push(which)
+        self.daemon.runs[name].first_seq = self.daemon.runs[name].head + 1
+        self.tell(Removed(name))
+        self.daemon.cut(name, 0)
+        self.daemon.runs[name].first_seq = 1
+        self.known.clear()
+        self.tell(Truncated(name, 0))
 
     @rule(which=st.integers(0, 2))
     def start_again(self, which: int) -> None:

@@ -24,6 +24,7 @@ COMMANDS = (
     "runs",
     "status",
     "throttle",
+    "top",
     "verify",
     "wait",
     "who",

@@ -123,7 +123,8 @@ class Intake:
         if not may_connect(credentials):
             raise RemoteProtocolError(ErrorCode.NOT_PERMITTED, f"it is of uid {info.st_uid}")
         session = await self._server.begin_session(credentials, opened)
-        ended = Close(opened.id)
+        ended: Close | None = None
+        """None where its emitter was killed before it could say how it ends."""
         try:
             first = True
             while (message := await messages.next()) is not None:
@@ -134,7 +135,8 @@ class Intake:
                 first = False
         finally:
             with trio.CancelScope(shield=True):
-                await self._server.end_session(session, ended.exit_status)
+                exit_status = ended.exit_status if ended is not None else None
+                await self._server.end_session(session, exit_status, closed=ended is not None)
         if messages.torn:
             log.warning("%s ends within a frame, which is dropped", path)
         log.info("took in %s, up to batch %d", path, session.stored_batch)

@@ -111,17 +111,17 @@ async def test_files_of_a_run_are_taken_in_from_the_oldest_on(bed: Bed) -> None:
 
 async def test_its_exit_status_is_the_sessions(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
     really_end = Server.end_session
-    statuses: dict[str, int | None] = {}
+    endings: dict[str, tuple[int | None, bool]] = {}
 
-    async def end_session(self: Server, session: Session, exit_status: int | None) -> None:
-        statuses[session.run.name] = exit_status
-        await really_end(self, session, exit_status)
+    async def end_session(self: Server, session: Session, exit_status: int | None, *, closed: bool) -> None:
+        endings[session.run.name] = exit_status, closed
+        await really_end(self, session, exit_status, closed=closed)
 
     monkeypatch.setattr(Server, "end_session", end_session)
     bed.leave("a.s", frames("a", b"one\n", exit_status=4))
     bed.leave("b.s", frames("b", b"one\n"))
     await bed.take_in()
-    assert statuses == {"a": 4, "b": None}
+    assert endings == {"a": (4, True), "b": (None, False)}, "without a `close` its emitter was killed"
 
 
 async def test_what_is_stored_is_recognised_by_the_files_owner_and_the_session(bed: Bed) -> None:

@@ -57,6 +57,16 @@ def test_a_killed_emitters_run_is_lost_until_it_returns(daemon: Bed) -> None:
     assert [each["state"] for each in shown(daemon, "job")["sessions"]] == ["ended", "lost"]
 
 
+def test_who_attaches_is_told_that_a_run_is_lost(daemon: Bed) -> None:
+    with daemon.started("logctl", "emit", "job") as emit:
+        wait_until(lambda: state_of(daemon, "job") == "running")
+        with daemon.started("logctl", "attach", "--plain", "job") as attach:
+            wait_until(lambda: b"viewer" in daemon.run("logctl", "who").stdout)
+            emit.send_signal(signal.SIGKILL)
+            _, said = attach.communicate(timeout=30)
+    assert said.partition(b": ")[2] == b"run job is lost: who emitted into it last is gone without a word\n"
+
+
 def test_a_session_that_returns_is_not_lost_any_more_and_its_watchers_are_told(daemon: Bed) -> None:
     with opened(daemon, "job", "s"), daemon.client() as watcher:
         watcher.request(Attach(1, "job"))
@@ -101,3 +111,20 @@ def test_a_run_that_nothing_comes_of_is_silent(daemon: Bed) -> None:
 def test_sessions_of_a_run_that_there_is_not(shared_daemon: Bed) -> None:
     assert b"there is no run nothing" in shared_daemon.run("logctl", "runs", "show", "nothing", status=1).stderr
     assert b"is not a run's name" in shared_daemon.run("logctl", "runs", "show", "a b", status=2).stderr
+
+
+def test_what_was_left_over_says_how_it_ended(daemon: Bed) -> None:
+    """An emitter that ends while there is no daemon has said so in its spool; one that is killed has not."""
+    with daemon.started("logctl", "emit", "killed") as killed, daemon.started("logctl", "emit", "ended") as ended:
+        wait_until(lambda: (state_of(daemon, "killed"), state_of(daemon, "ended")) == ("running", "running"))
+        daemon.run("logd", "stop")
+        for emit in (killed, ended):
+            assert emit.stdin is not None
+            emit.stdin.write(b"x\n" * 6_000_000)
+            emit.stdin.flush()
+        killed.send_signal(signal.SIGKILL)
+        assert ended.stdin is not None
+        ended.stdin.close()
+        ended.wait(timeout=60)
+    daemon.run("logd", "start")
+    wait_until(lambda: (state_of(daemon, "killed"), state_of(daemon, "ended")) == ("lost", "ended"))

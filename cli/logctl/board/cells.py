@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from logctl.figures import human_age, human_amount, human_percent, human_span, human_speed
 from logctl.terminal_text import escape_text
 from logd.progress import Figures, Item, Overall, is_gauge
+from logd.states import told
 
 MAX_STATUS_CHARACTERS: Final = 1000
 """Of a status; the rest is not shown in a table."""
@@ -50,9 +51,7 @@ class HowIs(NamedTuple):
     def __str__(self) -> str:
         if self.state == "ended" and self.ended_us is None:
             return ""  # nobody ever emitted into it: it is no more than a board
-        return (
-            f"{self.state} {self.exit_status}" if self.state == "ended" and self.exit_status is not None else self.state
-        )
+        return told(self.state, self.exit_status)
 
 
 def cells(key: str, item: Item, of: Figures) -> dict[str, str]:

@@ -109,7 +109,8 @@ class State:
     @property
     def top(self) -> int:
         """The first item that is on the screen."""
-        return max(0, min(self.index - self.screen_row, len(self.listing.keys) - self.height))
+        row = max(0, min(self.screen_row, self.height - 1))
+        return max(0, min(self.index - row, len(self.listing.keys) - self.height))
 
     @property
     def shown_keys(self) -> tuple[str, ...]:

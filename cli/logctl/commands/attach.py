@@ -262,6 +262,9 @@ class _Attaching:
         if event.kind in _NOTES:
             self._show_merged()
             self._note(_NOTES[event.kind](run, event))
+        elif event.lost:
+            self._show_merged()
+            self._note(f"run {run} is lost: who emitted into it last is gone without a word")
 
     def _note(self, text: str) -> None:
         self._output.flush()

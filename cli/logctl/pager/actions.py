@@ -29,7 +29,7 @@ from logctl.pager.screen import Line
 from logctl.pager.seeking import Aim, Seek, Target
 from logctl.pager.sheets import scroll_sheet
 from logctl.pager.state import Sheet, Source, State
-from logctl.pager.texts import record_text
+from logctl.pager.texts import record_fields, record_text
 from logctl.pager.tiling import Kind
 from logctl.pager.turns import Turn
 from logd.record import Severity
@@ -271,6 +271,15 @@ def edit(turn: Turn, _count: int | None) -> None:
         turn.do(OpenEditor(record_text(current[2])))
 
 
+def where(turn: Turn, _count: int | None) -> None:
+    if (current := turn.state.current) is None:
+        turn.note("There is no record yet")
+        return
+    run, seq, row = current
+    reel, time = turn.state.document.reel(run), record_fields(row)[0][1].partition("  ")[0]
+    turn.note(f"{run}: record {seq:,} of {reel.first_seq:,} to {reel.head:,} · {time}")
+
+
 def toggle_wrap(turn: Turn, _count: int | None = None) -> None:
     turn.change(wrap=not turn.state.wrap, left=0)
     turn.note("Long lines are wrapped" if turn.state.wrap else "Long lines are chopped")
@@ -352,6 +361,7 @@ ACTIONS: Final[dict[str, Action]] = {
     "toggle_wrap": toggle_wrap,
     "cycle_times": cycle_times,
     "toggle_mouse": toggle_mouse,
+    "where": where,
     "repaint": lambda turn, _count: turn.do(Repaint()),
     "runs": lambda turn, _count: turn.do(ShowRuns()),
     "suspend": lambda turn, _count: turn.do(Suspend()),

@@ -16,9 +16,10 @@ from logctl.pager.events import PageRead, ReadFailed, Subscribe
 from logctl.pager.filters import Filter
 from logctl.pager.screen import Line
 from logctl.pager.seeking import MAX_HITS, SEEK_SECONDS, Aim, Search, Seek, Side, Target, bound_of
-from logctl.pager.state import Source, State
+from logctl.pager.state import Found, Source, State
 from logctl.pager.tiling import Blank, Held, Kind
 from logctl.pager.turns import Turn
+from logd.record import Severity
 
 # Seeking
 
@@ -308,7 +309,9 @@ def _search_page(turn: Turn, goal: Search, page: PageRead) -> None:
         return
     hit = goal.nearest
     if hit is None:
-        turn.note(f"{goal.said} is not found {'before' if goal.backward else 'after'} this{_hint_of(goal.wanted)}")
+        turn.note(
+            f"{goal.said} is not found {'before' if goal.backward else 'after'} this{_hint_of(goal, turn.state.found)}"
+        )
         if goal.filter != turn.state.document.filter:
             seek(turn, Target(Aim.STAY), goal.filter)
         else:
@@ -320,11 +323,17 @@ def _search_page(turn: Turn, goal: Search, page: PageRead) -> None:
     seek(turn, Target(Aim.SEQ, hit.run, hit.seq, hit.time_us, opens=bool(goal.wanted.patterns)), goal.filter)
 
 
-def _hint_of(wanted: Filter) -> str:
-    """What may be why nothing was found."""
-    pattern = wanted.patterns[-1] if wanted.patterns else ""
+def _hint_of(goal: Search, found: Found | None) -> str:
+    """What may help where nothing was found."""
+    pattern = goal.wanted.patterns[-1] if goal.wanted.patterns else ""
+    if pattern:
+        key = "N" if found is None or goal.backward == found.backward else "n"
+    else:
+        key = "e" if goal.wanted.min_severity >= Severity.ERROR else "w"
+        key = key if goal.backward else key.upper()
+    hints = f" · {key} looks {'after' if goal.backward else 'before'} it"
     heeds_case = re.search("[A-Za-z]", re.sub(r"\\.", "", pattern)) and not pattern.startswith("(?i")
-    return " · -i ignores case" if heeds_case else ""
+    return f"{hints} · -i ignores case" if heeds_case else hints
 
 
 def remember(turn: Turn) -> None:

@@ -45,6 +45,7 @@ THEMES: Final = (
             Binding("left", ("left", "meta ("), "half a screen to the left"),
             Binding("set_mark", ("m",), "mark this record with a letter"),
             Binding("go_to_mark", ("'",), "to the mark of a letter; '' is where you were before"),
+            Binding("where", ("=", "ctrl g"), "say which record this is, of which, and its time"),
         ),
     ),
     Theme(
@@ -87,7 +88,7 @@ THEMES: Final = (
             Binding("option", ("-",), "an option of less: -S as S, -i to ignore case in searches"),
             Binding("cycle_times", ("t",), "times: of the clock, since the beginning, none"),
             Binding("toggle_mouse", ("f2",), "take the mouse, or leave it to the terminal"),
-            Binding("repaint", ("r", "ctrl l", "ctrl r"), "paint it again"),
+            Binding("repaint", ("r", "R", "ctrl l", "ctrl r"), "paint it again"),
             Binding("runs", ("T",), "the list of runs"),
             Binding("suspend", ("ctrl z",), "stop; `fg` goes on"),
             Binding("help", ("h", "H", "f1"), "this"),

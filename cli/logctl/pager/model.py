@@ -141,6 +141,7 @@ def _clicked(turn: Turn, event: Clicked) -> None:
     _user_acts(turn)
     state = turn.state
     if event.row == state.rows - 1:
+        turn.change(note=None)
         regions = status(state).regions if state.prompt is None and not state.shown_note else ()
         for region in regions:
             if region.start <= event.column < region.end:

@@ -115,7 +115,7 @@ def _run_ended(turn: Turn, event: RunEnded) -> None:
     if all(turn.state.runs[each].phase in OVER for each in turn.state.shown_runs) and turn.state.follow:
         turn.set_follow(False, Source.END_OF_RUN)
     status = "" if event.exit_status is None else f" with status {event.exit_status}"
-    ended = "is lost: its job is gone without a word" if event.lost else f"has ended{status}"
+    ended = "is lost: its job went without a word" if event.lost else f"has ended{status}"
     after = "" if event.duration_seconds is None else f" after {human_age(event.duration_seconds)}"
     turn.note(f"{name} {ended}{after}")
 

@@ -57,6 +57,11 @@ def show(paths: Paths, wish: Wish) -> None:
     end_by(ended_by)
 
 
+async def show_within(paths: Paths, wish: Wish) -> signal.Signals | None:
+    """The same within an event loop; returns the signal that has ended it, and ends nothing by it."""
+    return await _show(paths, wish, None)
+
+
 def _opened(path: str) -> IO[str]:
     try:
         return open(path, "a", encoding="utf-8")

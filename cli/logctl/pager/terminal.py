@@ -213,7 +213,7 @@ class Terminal:
             self.open()
 
     def _keep_errors(self) -> None:
-        if not os.isatty(2):
+        if not os.isatty(2) or os.fstat(2).st_rdev != os.fstat(self._out).st_rdev:
             return
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         sys.stderr.flush()

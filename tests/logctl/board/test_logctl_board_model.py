@@ -167,6 +167,15 @@ def test_what_is_chosen_stays_on_its_row_when_the_order_changes() -> None:
     assert screen.shown.index(chosen or "") == row
 
 
+def test_what_is_chosen_is_on_a_screen_that_has_become_smaller() -> None:
+    screen = Screen(many(), rows=30)
+    screen.press(*"j" * 20)
+    chosen = screen.state.chosen
+    screen.tell(Resized(8, 80))
+    assert screen.state.chosen == chosen
+    assert chosen in screen.state.shown_keys
+
+
 def test_while_nobody_has_moved_the_first_are_shown_whichever_they_are() -> None:
     screen = Screen(many())
     screen.tell(Changed({"a": item()}))

@@ -297,6 +297,12 @@ def test_a_filter_may_be_of_what_does_not_match() -> None:
     assert "&" not in pager.status and len(pager.seqs) == 11
 
 
+def test_it_says_where_one_is() -> None:
+    pager = reading()
+    pager.press("=")
+    assert " job: record 100 of 1 to 200 · 2026-11-18 11:06:40.001" in pager.status
+
+
 def test_a_key_that_is_none_says_so() -> None:
     pager = reading()
     pager.press("z")
@@ -334,7 +340,11 @@ def test_a_search_takes_a_count() -> None:
 def test_a_search_that_finds_nothing_says_what_may_be_why() -> None:
     pager = reading()
     pager.enter("/LINE 1.5$")
-    assert "/LINE 1.5$/ is not found after this · -i ignores case" in pager.status
+    assert "/LINE 1.5$/ is not found after this · N looks before it · -i ignores case" in pager.status
+    pager.type("N")
+    assert "/LINE 1.5$/ is not found before this · n looks after it · -i ignores case" in pager.status
+    pager.type("e")
+    assert "an error is not found after this · E looks before it" in pager.status
     pager.press("-", "i")
     pager.type("n")
     assert pager.state.current is not None and pager.state.current[1] == 105

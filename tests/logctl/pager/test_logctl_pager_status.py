@@ -183,6 +183,16 @@ def test_a_click_elsewhere_on_the_status_line_does_nothing() -> None:
     assert pager.state.follow
 
 
+def test_a_click_on_a_note_has_the_status_line_back() -> None:
+    pager = running()
+    pager.press("ctrl c")
+    assert "Follow paused" in pager.status
+    pager.tell(Clicked(23, 5))
+    assert "[ ] Follow" in pager.status and not pager.state.follow
+    pager.tell(Clicked(23, pager.status.index("[ ]")))
+    assert pager.state.follow
+
+
 def test_a_click_on_a_record_has_it_for_the_current_one() -> None:
     pager = running()
     seqs = pager.seqs

@@ -1,0 +1,91 @@
+"""The screen of all runs joined to its terminal and to the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from logctl.pager.events import Quit, Repaint, Resized, Suspend, UserEvent
+from logctl.pager.loop import Loop
+from logctl.pager.view import View
+from logctl.top.model import Listed, ListRuns, Noted, Open, State, update
+from logctl.top.view import view
+
+if TYPE_CHECKING:
+    from logctl.pager.link import Link
+    from logctl.pager.terminal import Terminal
+
+REPAINT_SECONDS: Final = 0.5
+"""Between two screens, but for what its user does: what comes of one interval of the daemon's is one screen."""
+
+
+class TopApp(Loop):
+    """All runs on a terminal.
+
+    Args:
+        terminal: not open yet.
+        link: not running yet.
+    """
+
+    def __init__(self, state: State, terminal: Terminal, link: Link) -> None:
+        super().__init__(terminal)
+        self.state = state
+        self.opens = ""
+        """The run that its user wants to attach to."""
+        self._link = link
+
+    async def run(self, signals: AsyncIterator[int]) -> None:
+        """Show it until its user quits or opens a run, or a signal ends it. LogdError as of `Watching.take`."""
+        try:
+            await self._run(signals, partial(self._link.run, self.take), self._link.send)
+        finally:
+            self._link.close()
+
+    def take(self, events: Iterable[Any]) -> None:
+        """Have events happen, and what they ask for be done."""
+        for event in events:
+            self.state, effects = update(self.state, event, trio.current_time())
+            for effect in effects:
+                self._DOES[type(effect)](self, effect)
+            hurries = isinstance(event, UserEvent | Resized | Noted)
+            self._note_change(hurries=hurries, has_first=isinstance(event, Listed))
+
+    def _view(self) -> View:
+        return view(self.state)
+
+    @property
+    def _columns(self) -> int:
+        return self.state.columns
+
+    @property
+    def _wakes_at(self) -> float | None:
+        return self.state.wakes_at
+
+    @property
+    def _repaint_seconds(self) -> float:
+        return REPAINT_SECONDS
+
+    @property
+    def _types(self) -> bool:
+        return self.state.prompt is not None
+
+    def _repaint(self, _effect: object) -> None:
+        self._terminal.forget()
+
+    def _open(self, effect: Open) -> None:
+        self.opens = effect.run
+        self._quit()
+
+    def _ask(self, effect: ListRuns) -> None:
+        self._link.ask(effect)  # type: ignore[arg-type]
+
+    _DOES: Final[dict[type[Any], Callable[[TopApp, Any], None]]] = {
+        Quit: Loop._quit,
+        Suspend: Loop._suspend,
+        Repaint: _repaint,
+        Open: _open,
+        ListRuns: _ask,
+    }
