@@ -313,7 +313,7 @@ def test_a_run_whose_emitter_was_killed_is_lost(shared_daemon: Bed) -> None:
         child = int(children.read_text().split()[0]) if children.exists() else None
         job.kill()
         done = shared_daemon.run("logctl", "wait", "was-killed", status=1)
-        assert b"gone without saying" in done.stderr
+        assert b"gone without a word" in done.stderr
         if child is not None and alive(child):
             os.kill(child, signal.SIGKILL)
 
