@@ -143,8 +143,8 @@ def _require(holds: bool, name: str, value: object, allowed: str) -> None:
         raise ConfigError(f"{name} is {value}; it can be {allowed}")
 
 
-def load_config(path: Path) -> Config:
-    """The configuration in a file, or the defaults where there is no such file.
+def load_config(path: Path, *, must_exist: bool = False) -> Config:
+    """The configuration in a file, or the defaults where there is no such file and there need not be.
 
     Raises:
         ConfigError: the file cannot be read, is not TOML, or says something that cannot be; it names file and key.
@@ -152,6 +152,8 @@ def load_config(path: Path) -> Config:
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
+        if must_exist:
+            raise ConfigError(f"there is no file {path}", hint="name none with --config to have the defaults") from None
         return Config()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from None

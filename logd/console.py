@@ -18,6 +18,8 @@ from logd.paths import Paths
 from logd.version import __version__
 
 EXIT_INTERRUPTED = 130
+EXIT_MISTAKE = 70
+"""An error that we did not think of: a mistake in the program itself."""
 
 _LOCATIONS = (
     ("--socket", "PATH", "The daemon's socket [env: LOGD_SOCKET]."),
@@ -64,7 +66,29 @@ def run(command: click.Command) -> NoReturn:
         status = EXIT_INTERRUPTED
     except BrokenPipeError:
         die_of_broken_pipe()
+    except Exception as error:
+        complain_of_mistake(error)
+        status = EXIT_MISTAKE
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def complain_of_mistake(error: Exception) -> None:
+    """Say in a sentence that the program has failed by itself, and leave the traceback in a file."""
+    import tempfile
+    import traceback
+
+    program, cause = os.path.basename(sys.argv[0]), error
+    while isinstance(cause, ExceptionGroup) and len(cause.exceptions) == 1:
+        cause = cause.exceptions[0]
+    said = " ".join(f"{type(cause).__name__}: {cause}".split())
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix=f"{program}-", suffix=".txt", delete=False) as file:
+            file.write(f"{program} {__version__}, Python {sys.version}\n\n")
+            traceback.print_exception(error, file=file)
+        hint = f"that is a mistake in {program} itself; please report it with {file.name}"
+    except OSError as unwritten:
+        hint = f"that is a mistake in {program} itself; its details could not be written: {unwritten.strerror}"
+    complain(f"ended by {said:.200}", hint)
 
 
 def die_of_broken_pipe() -> NoReturn:

@@ -41,12 +41,16 @@ def cli(context: click.Context, /, **options: Any) -> None:
     context.obj = console.paths_of(options)
 
 
+def _load(paths: Paths) -> Config:
+    return load_config(paths.config, must_exist=paths.is_config_named)
+
+
 @cli.command()
 @click.option("--foreground", is_flag=True, help="Stay in the foreground, and log to standard error.")
 @click.pass_obj
 def start(paths: Paths, foreground: bool) -> None:
     """Start the daemon in the background, and return when it answers."""
-    config = load_config(paths.config)
+    config = _load(paths)
     accel.mode()  # a mistake in it is said here, and not in a log
     if (pid := answering_pid(paths)) is not None:
         if foreground:
@@ -83,7 +87,7 @@ def stop(paths: Paths) -> None:
 @click.pass_context
 def restart(context: click.Context) -> None:
     """Stop the daemon, if it runs, and start it."""
-    load_config(context.obj.config)  # a mistake in it shall not cost the running daemon
+    _load(context.obj)  # a mistake in it shall not cost the running daemon
     accel.mode()
     _stop(context.obj)
     context.invoke(start, foreground=False)

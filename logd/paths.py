@@ -76,12 +76,17 @@ class Paths:
 
     @cached_property
     def config(self) -> Path:
-        """The configuration file, which need not exist."""
+        """The configuration file, which need not exist unless it `is_config_named`."""
         if self._config is not None:
             return self._config
         from platformdirs import user_config_path
 
         return user_config_path("logd", appauthor=False) / "logd.toml"
+
+    @property
+    def is_config_named(self) -> bool:
+        """Whether the configuration file is one that the user asks for, and not the usual one."""
+        return self._config is not None
 
     @property
     def spool_dir(self) -> Path:

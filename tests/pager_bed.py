@@ -60,7 +60,10 @@ def matches(filter: Filter, said: tuple[int, str, str]) -> bool:
     severity, message, source = said
     return (
         severity >= filter.min_severity
-        and all(re.search(pattern, message) for pattern in filter.patterns)
+        and all(
+            (re.search(pattern, message) is None) == (filter.inverted and not number)
+            for number, pattern in enumerate(filter.patterns)
+        )
         and filter.source in ("", source)
     )
 

@@ -264,11 +264,7 @@ class PagerMachine(RuleBasedStateMachine):
     def tell_of(self, which: int, event: Any) -> None:
         name = self.some(which)
         self.tell(
-            Stalled(name, "full")
-            if event is Stalled
-            else Board(name, 3, 7, "pages")
-            if event is Board
-            else Resumed(name)
+            Stalled(name, "full") if event is Stalled else Board(name, "pages 42%") if event is Board else Resumed(name)
         )
 
     @rule(goes=st.booleans())

@@ -60,7 +60,8 @@ class PtyScreen:
         if self.status is None:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
 
     @property
     def lines(self) -> list[str]:
@@ -78,6 +79,12 @@ class PtyScreen:
         self.screen.resize(rows, columns)
         termios.tcsetwinsize(self._fd, (rows, columns))
 
+    def hang_up(self) -> int:
+        """Close the terminal, as an emulator does whose window is closed; the status that the command ended with."""
+        os.close(self._fd)
+        self._fd = -1
+        return self.wait_ended(reads=False)
+
     def wait(self, holds: Callable[[], object]) -> None:
         """Return when the screen shows what is waited for; fail the test where it does not come to that."""
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -86,16 +93,19 @@ class PtyScreen:
             assert time.monotonic() < deadline, f"what the test waits for is not shown:\n{shown}"
             self._read(0.05)
 
-    def wait_ended(self) -> int:
-        """Return the status that the command ended with, and read all that it wrote."""
+    def wait_ended(self, *, reads: bool = True) -> int:
+        """Return the status that the command ended with, and read all that it wrote, meanwhile or only then."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while self.status is None:
             assert time.monotonic() < deadline, "it does not end:\n" + "\n".join(self.lines)
-            self._read(0.05)
+            if reads:
+                self._read(0.05)
+            else:
+                time.sleep(0.01)
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self.status = status
-        while self._read(0):
+        while self._fd >= 0 and self._read(0):
             pass
         return self.status
 

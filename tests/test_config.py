@@ -38,6 +38,11 @@ def test_without_a_file_all_is_as_it_is_by_default(tmp_path: Path) -> None:
     assert load_config(tmp_path / "none.toml") == Config() == load_config(write(tmp_path, ""))
 
 
+def test_a_file_that_was_asked_for_and_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"there is no file .*none\.toml"):
+        load_config(tmp_path / "none.toml", must_exist=True)
+
+
 def test_a_file_sets_what_it_names_and_no_more(tmp_path: Path) -> None:
     path = write(tmp_path, "[store]\nsegment_bytes = 4096\n[server]\nhandshake_seconds = 0.5\n")
     assert load_config(path) == Config(

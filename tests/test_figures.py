@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logctl.figures import counted, gone, human_age, human_bytes, human_count, human_rate, table
+from logctl.figures import (
+    counted,
+    gone,
+    human_age,
+    human_amount,
+    human_bytes,
+    human_count,
+    human_percent,
+    human_rate,
+    human_span,
+    human_speed,
+    table,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +52,31 @@ def test_human_count() -> None:
 )
 def test_human_rate(rate: float, shown: str) -> None:
     assert human_rate(rate) == shown
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [(0, "0"), (1234, "1,234"), (1234.0, "1,234"), (0.25, "0.25"), (1234.567, "1,234.57"), (0.00123, "0.0012")],
+)
+def test_human_amount(amount: float, shown: str) -> None:
+    assert human_amount(amount) == shown
+
+
+@pytest.mark.parametrize(
+    ("per_second", "shown"),
+    [(1234.4, "1,234/s"), (1.5, "1.5/s"), (0.99, "3,564/h"), (1 / 3600, "1.0/h"), (0.5 / 3600, "0.5/h")],
+)
+def test_human_speed_is_by_the_hour_where_that_reads_better(per_second: float, shown: str) -> None:
+    assert human_speed(per_second) == shown
+
+
+def test_nothing_but_all_of_it_is_100_percent() -> None:
+    assert [human_percent(share) for share in (0, 0.099, 0.5, 0.9999, 1)] == ["0%", "9%", "50%", "99%", "100%"]
+
+
+def test_human_span_is_to_the_second_below_an_hour() -> None:
+    shown = [human_span(seconds) for seconds in (0, 59.9, 60, 200, 3599, 3600, 7500)]
+    assert shown == ["0 s", "59 s", "1 m 0 s", "3 m 20 s", "59 m 59 s", "1 h", "2 h 5 m"]
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ OTHERS = {
     "trio": {
         *("logd.client.async_client", "logd.client.async_run", "logd.daemon", "logd.fanout", "logd.main"),
         *("logctl.pager.app", "logctl.pager.errands", "logctl.pager.link", "logctl.pager.loop"),
-        *("logctl.board.app", "logctl.board.session", "logctl.pager.session"),
+        *("logctl.board.app", "logctl.board.session", "logctl.pager.listing", "logctl.pager.session"),
     },
     "urwid": {"logctl.pager.terminal", "logctl.pager.theme"},
     "wcwidth": {"logctl.pager.cells"},

@@ -68,6 +68,12 @@ def human_age(seconds: float) -> str:
     return " ".join([f"{amount} {unit}" for amount, unit in amounts if amount])
 
 
+def human_span(seconds: float) -> str:
+    """A time span that one watches: as `human_age`, and below an hour to the second, "3 m 20 s"."""
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    return f"{minutes} m {rest} s" if 0 < minutes < 60 else human_age(seconds)
+
+
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], right_aligned: Collection[int] = ()) -> str:
     """A plain table with aligned columns, two spaces apart, its lines joined by newlines.
 

@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 from logd.protocol import Report
 from logd.protocol.checks import (
     MAX_ITEMS_IN_FRAME,
-    is_item,
+    fits_board,
     is_items,
+    wrong_in_report,
 )
 
 MAX_REPORTED_ITEMS = 10_000
@@ -99,7 +100,7 @@ class PendingBoard:
         changes = {key: _change(key, item, done.get(key)) for key, item in items.items()}
         if not reset:
             changes = {key: _after(self._pending, key, change) for key, change in changes.items()}
-            if not all(is_item(_after(self._sent, key, change).fields) for key, change in changes.items()):
+            if not all(fits_board(_after(self._sent, key, change).fields) for key, change in changes.items()):
                 raise ValueError("an item has too many fields, or they are too long")
         if reset:
             self._resets = True
@@ -177,6 +178,8 @@ def _change(key: str, item: Item | None, done: float | None) -> _Change:
                 raise ValueError(f"{key!r} has an 'advance', and no 'done' of it was reported before")
             fields["done"] = done + advance
         change = _Change(False, fields)
+    if wrong := wrong_in_report(change.fields):
+        raise ValueError(f"item {key!r}: {wrong}")
     if not is_items({key: change.fields}):
         raise ValueError(f"{key!r} has what no item can have: {item!r:.80}")
     return change

@@ -67,7 +67,12 @@ class Boards:
         values: dict[str, Any] = {key: None for key, _ in board.items()} if reset else {}
         now = now_us()
         for key, given in items.items():
-            values[key] = None if given is None else merged(key, None if reset else board.get(key), given, now)
+            before = None if reset else board.get(key)
+            after = None if given is None else merged(key, before, given, now)
+            if after is not before or reset:
+                values[key] = after
+        if not values:
+            return
         count = len(board) + sum((value is not None) - (key in board) for key, value in values.items())
         if count > MAX_ITEMS_OF_RUN:
             raise RequestRefused(

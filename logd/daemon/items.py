@@ -5,47 +5,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from logd.daemon.refusal import RequestRefused
-from logd.progress import STATES, Rate, state_of
+from logd.progress import Rate, state_of
 from logd.protocol import ErrorCode
-from logd.protocol.checks import MAX_ITEM_BYTES, MAX_ITEM_NAMES, is_item, item_bytes
-
-OWN: Final = ("started_us", "updated_us", "moved_us", "ended_us", "rate", "rate_seconds")
-"""The daemon's fields: when the item was first running, changed last, its `done` did, and it was done or failed; and
-how fast it is, in units a second, with how long that was measured."""
-OWN_BYTES: Final = 256
-"""Of an item's bytes, left free for them."""
-MAX_FIELDS_OF_ITEM: Final = MAX_ITEM_NAMES - 8
-"""A job's fields of one item; more are refused."""
-MAX_BYTES_OF_ITEM: Final = MAX_ITEM_BYTES - OWN_BYTES
-"""A job's fields of one item together, as text; more are refused."""
+from logd.protocol.checks import MAX_BYTES_OF_ITEM, MAX_FIELDS_OF_ITEM, OWN_FIELDS, fits_board, wrong_in_report
 
 ENDED: Final = ("done", "failed")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
-
-
-def _is_amount(value: object) -> bool:
-    return isinstance(value, int | float) and _is_number(value) and 0 <= value < 2**64
-
-
-_CHECKS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
-    "state": (lambda value: value in STATES, f"one of {', '.join(STATES)}"),
-    "done": (_is_amount, "a number, 0 or more"),
-    "total": (_is_amount, "a number, 0 or more"),
-    "advance": (_is_number, "a number"),
-    "unit": (lambda value: type(value) is str, "text"),
-    "status": (lambda value: type(value) is str, "text"),
-    "gauge": (_is_number, "a number"),
-    "retries": (lambda value: type(value) is int and value >= 0, "a whole number, 0 or more"),
-}
-"""What fields may be that are known; others are any text, number or flag."""
 
 
 def merged(key: str, before: Mapping[str, Any] | None, given: Mapping[str, Any], now_us: int) -> Mapping[str, Any]:
@@ -58,33 +26,21 @@ def merged(key: str, before: Mapping[str, Any] | None, given: Mapping[str, Any],
     Raises:
         RequestRefused: a field is none that an item can have, or it has too many.
     """
-    _check(key, given)
-    old = {} if before is None else {name: value for name, value in before.items() if name not in OWN}
+    if wrong := wrong_in_report(given):
+        raise _refused(key, wrong)
+    old = {} if before is None else {name: value for name, value in before.items() if name not in OWN_FIELDS}
     new = {**old, **given}
     advance = new.pop("advance", None)
     if advance is not None:
         new["done"] = (new.get("done") or 0) + advance
-        if not _is_amount(new["done"]):
-            raise _refused(key, f"done would be {new['done']}")
+        if wrong := wrong_in_report({"done": new["done"]}):
+            raise _refused(key, wrong)
     new = {name: value for name, value in new.items() if value is not None}
     if before is not None and new == old:
         return before
-    if len(new) > MAX_FIELDS_OF_ITEM or item_bytes(new) > MAX_BYTES_OF_ITEM or not is_item(new):
+    if not fits_board(new):
         raise _refused(key, f"it can have {MAX_FIELDS_OF_ITEM} fields of {MAX_BYTES_OF_ITEM} bytes together")
     return {**new, **_own(before or {}, new, now_us)}
-
-
-def _check(key: str, given: Mapping[str, Any]) -> None:
-    for name, value in given.items():
-        if name in OWN:
-            raise _refused(key, f"{name} is the daemon's to say")
-        if value is None:
-            continue
-        check, like = _CHECKS.get(name, (None, ""))
-        if check is not None and not check(value):
-            raise _refused(key, f"{name} is {value!r}, and has to be {like}")
-        if type(value) is float and not math.isfinite(value):
-            raise _refused(key, f"{name} is {value!r}, which is no number")
 
 
 def _refused(key: str, reason: str) -> RequestRefused:
@@ -93,7 +49,7 @@ def _refused(key: str, reason: str) -> RequestRefused:
 
 def _own(before: Mapping[str, Any], new: Mapping[str, Any], now_us: int) -> dict[str, Any]:
     """The daemon's fields of an item that has changed."""
-    own: dict[str, Any] = {name: before[name] for name in OWN if name in before}
+    own: dict[str, Any] = {name: before[name] for name in OWN_FIELDS if name in before}
     own["updated_us"] = now_us
     state, was = state_of(new), state_of(before) if before else ""
     if state not in ("", "pending"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any
 
 from logd.record import MAX_FIELDS, MAX_LABEL_BYTES, MAX_SEVERITY_NUMBER, MAX_TIME_US
@@ -29,6 +30,13 @@ MAX_KEY_BYTES = 256
 MAX_ITEM_BYTES = 1280
 """What a table has for a key: its names and values together, as text."""
 MAX_ITEM_NAMES = 24
+MAX_FIELDS_OF_ITEM = 16
+"""A job's fields of one item on a board, which leaves some for the daemon's."""
+MAX_BYTES_OF_ITEM = 1024
+"""These fields together, as text."""
+ITEM_STATES = ("pending", "running", "done", "failed")
+OWN_FIELDS = ("started_us", "updated_us", "moved_us", "ended_us", "rate", "rate_seconds")
+"""What the daemon adds to an item on a board, and nobody else."""
 MAX_SETTINGS = 32
 MAX_FILTERS = 4
 """Of which each has the next in its `also`."""
@@ -97,6 +105,45 @@ def is_items(value: Any) -> bool:
             for key, item in value.items()
         )
     )
+
+
+def wrong_in_report(fields: Mapping[str, Any]) -> str:
+    """Why these fields cannot be reported of an item on a board, as a sentence goes on; "" where they can be."""
+    for name, value in fields.items():
+        if name in OWN_FIELDS:
+            return f"{name} is the daemon's to say"
+        check, like = _REPORTED.get(name, (None, ""))
+        if value is not None and check is not None and not check(value):
+            return f"{name} is {value!r}, and has to be {like}"
+        if type(value) is float and not isfinite(value):
+            return f"{name} is {value!r}, which is no number"
+    return ""
+
+
+def fits_board(fields: Mapping[str, Any]) -> bool:
+    """Whether an item on a board can have all these fields of a job's."""
+    return is_item(fields) and len(fields) <= MAX_FIELDS_OF_ITEM and item_bytes(fields) <= MAX_BYTES_OF_ITEM
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and isfinite(value)
+
+
+def _is_amount(value: Any) -> bool:
+    return _is_number(value) and 0 <= value < 2**64
+
+
+_REPORTED: dict[str, tuple[Check, str]] = {
+    "state": (one_of(*ITEM_STATES), f"one of {', '.join(ITEM_STATES)}"),
+    "done": (_is_amount, "a number, 0 or more"),
+    "total": (_is_amount, "a number, 0 or more"),
+    "advance": (_is_number, "a number"),
+    "unit": (lambda value: type(value) is str, "text"),
+    "status": (lambda value: type(value) is str, "text"),
+    "gauge": (_is_number, "a number"),
+    "retries": (lambda value: type(value) is int and value >= 0, "a whole number, 0 or more"),
+}
+"""The fields that are known, and what they may be; others are any text, number or flag."""
 
 
 def is_settings(value: Any) -> bool:

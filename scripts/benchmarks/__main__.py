@@ -16,6 +16,7 @@ import ingest
 import lag
 import latency
 import pager
+import progress
 import start
 
 BENCHMARKS = {
@@ -29,6 +30,7 @@ BENCHMARKS = {
     "pager": pager.measure,
     "handler": handler.measure,
     "board": board.measure,
+    "progress": progress.measure,
 }
 
 
@@ -50,7 +52,8 @@ def main(names: tuple[str, ...], lines: int, rounds: int, folder: Path | None) -
     get. latency: how old records are when a view is sent them, and how often it is, at three paces. pager: from the
     command to its first screen, from a key to the repaint in a flood, and its memory. handler: what a record costs a
     Python program through LogHandler, and a flood of eight threads, counted. board: how far the board is behind a scan
-    of 882 audio files, and how often a viewer is sent to; for this, ffmpeg is needed.
+    of 882 audio files, and how often a viewer is sent to; for this, ffmpeg is needed. progress: how far `logctl
+    progress` on a terminal is behind a job of as many items.
     """
     with tempfile.TemporaryDirectory(prefix="logd-bench.", dir=folder) as work:
         for name in names or BENCHMARKS:

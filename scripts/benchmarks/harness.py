@@ -25,6 +25,7 @@ def daemon(work: Path) -> Iterator[int]:
         "LOGD_CONFIG": str(work / "logd.toml"),
         "PATH": f"{BIN}:{os.environ['PATH']}",
     }
+    (work / "logd.toml").touch()
     started = subprocess.run(["logd", "start"], check=True, capture_output=True, text=True)
     found = re.search(r"pid (\d+)", started.stdout)
     assert found is not None, started.stdout

@@ -15,17 +15,17 @@ import logd.daemon.boards
 from logd.config import StoreConfig
 from logd.daemon.boards import Boards
 from logd.daemon.hub import Hub
-from logd.daemon.items import OWN
 from logd.daemon.refusal import RequestRefused
 from logd.daemon.run import LiveRun
 from logd.errors import StoreError
 from logd.protocol import ErrorCode
+from logd.protocol.checks import OWN_FIELDS
 from logd.store import Store
 
 
 def reported(item: Mapping[str, Any]) -> dict[str, Any]:
     """An item without what the daemon has added."""
-    return {name: value for name, value in item.items() if name not in OWN}
+    return {name: value for name, value in item.items() if name not in OWN_FIELDS}
 
 
 class Bed:

@@ -10,11 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logd.daemon.items import MAX_BYTES_OF_ITEM, MAX_FIELDS_OF_ITEM, OWN, OWN_BYTES, merged
+from logd.daemon.items import merged
 from logd.daemon.refusal import RequestRefused
 from logd.progress import STATES
 from logd.protocol import ErrorCode
-from logd.protocol.checks import MAX_ITEM_BYTES, is_item, item_bytes
+from logd.protocol.checks import (
+    ITEM_STATES,
+    MAX_BYTES_OF_ITEM,
+    MAX_FIELDS_OF_ITEM,
+    MAX_ITEM_BYTES,
+    MAX_ITEM_NAMES,
+    OWN_FIELDS,
+    is_item,
+    item_bytes,
+)
 from logd.record import MAX_TIME_US
 
 SECOND = 1_000_000
@@ -37,7 +46,7 @@ reports = st.lists(st.tuples(given_fields, st.integers(-SECOND, 100 * SECOND)), 
 
 
 def reported(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in item.items() if name not in OWN}
+    return {name: value for name, value in item.items() if name not in OWN_FIELDS}
 
 
 @settings(max_examples=150, deadline=None)
@@ -62,12 +71,13 @@ def test_fields_go_over_those_there_are_and_none_removes_one(reports: list[tuple
         assert ("ended_us" in item) <= ("started_us" in item)
         assert ("moved_us" in item) == ("done" in item and item["done"] != 0) or item.get("done") == 0
         assert is_item(item)
-        assert all(math.isfinite(item[name]) for name in OWN if name in item)
+        assert all(math.isfinite(item[name]) for name in OWN_FIELDS if name in item)
 
 
 def test_what_the_daemon_adds_fits_what_is_left_free_for_it() -> None:
-    own = dict.fromkeys(OWN, MAX_TIME_US) | dict.fromkeys(("rate", "rate_seconds"), -1.23456e-100)
-    assert item_bytes(own) <= OWN_BYTES
+    own = dict.fromkeys(OWN_FIELDS, MAX_TIME_US) | dict.fromkeys(("rate", "rate_seconds"), -1.23456e-100)
+    assert item_bytes(own) <= MAX_ITEM_BYTES - MAX_BYTES_OF_ITEM
+    assert len(own) <= MAX_ITEM_NAMES - MAX_FIELDS_OF_ITEM
     largest = {f"{number:02}" + "x" * (MAX_BYTES_OF_ITEM // MAX_FIELDS_OF_ITEM - 3): 1 for number in range(16)}
     assert item_bytes(largest) == MAX_BYTES_OF_ITEM
     assert is_item({**largest, **own})
@@ -75,9 +85,13 @@ def test_what_the_daemon_adds_fits_what_is_left_free_for_it() -> None:
     assert reported(merged("key", None, largest, 1)) == largest
 
 
+def test_the_protocols_states_are_those_that_are_understood() -> None:
+    assert ITEM_STATES == STATES
+
+
 def test_its_times_are_those_of_what_it_did() -> None:
     item = merged("key", None, {"state": "pending", "total": 3}, 1)
-    assert {name: item[name] for name in OWN if name in item} == {"updated_us": 1}
+    assert {name: item[name] for name in OWN_FIELDS if name in item} == {"updated_us": 1}
     item = merged("key", item, {"state": "running"}, 2)
     assert (item["started_us"], item["updated_us"]) == (2, 2)
     item = merged("key", item, {"done": 1}, 3)

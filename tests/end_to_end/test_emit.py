@@ -157,7 +157,7 @@ def test_a_daemon_that_cannot_start_is_said(idle_bed: Bed) -> None:
     assert b"none could be started" in done.stderr
     assert b"is not TOML" in done.stderr
     assert b"6 bytes of the input wait in" in done.stderr
-    idle_bed.paths.config.unlink()
+    idle_bed.paths.config.write_text("")
     idle_bed.run("logd", "start")
     assert idle_bed.raw("x") == b"hello\n"
 

@@ -188,6 +188,13 @@ def test_a_mistake_in_the_configuration_is_said_with_its_file(idle_bed: Bed, tex
     assert str(idle_bed.paths.config) in refused.stderr.decode()
 
 
+def test_a_configuration_that_is_named_and_not_there_is_told(idle_bed: Bed) -> None:
+    idle_bed.paths.config.unlink()
+    refused = idle_bed.run("logd", "start", status=2)
+    assert f"there is no file {idle_bed.paths.config}" in refused.stderr.decode()
+    assert "--config" in refused.stderr.decode()
+
+
 def test_a_mistake_in_the_configuration_does_not_cost_the_running_daemon(daemon: Bed) -> None:
     pid = daemon.pid()
     daemon.paths.config.write_text("nonsense")

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -147,6 +148,65 @@ def test_a_signal_ends_it_and_the_terminal_is_as_it_was(shared_daemon: Bed, numb
         assert pager.is_restored
 
 
+def test_a_terminal_that_is_closed_ends_it(shared_daemon: Bed) -> None:
+    with job(shared_daemon, "hung-up") as emitter, attached(shared_daemon, "hung-up") as pager:
+        emitter.say(numbered(1, 100))
+        pager.wait(lambda: 100 in shown_seqs(pager))
+        assert os.waitstatus_to_exitcode(pager.hang_up()) == -signal.SIGHUP
+
+
+def test_a_terminal_that_takes_nothing_holds_up_neither_the_daemon_nor_the_end(shared_daemon: Bed) -> None:
+    with job(shared_daemon, "stuck") as emitter, attached(shared_daemon, "stuck", rows=100, columns=300) as pager:
+
+        def flood(until: int) -> None:
+            """Have far more painted than a terminal's buffer takes, and read none of it."""
+            for last in range(until - 900, until + 1, 100):
+                emitter.say(b"".join(b"number %d of many %s\n" % (n, b"x" * 300) for n in range(last - 99, last + 1)))
+                shared_daemon.run("logctl", "runs")
+
+        emitter.say(numbered(1, 100))
+        pager.wait(lambda: 100 in shown_seqs(pager))
+        flood(1000)
+        pager.wait(lambda: 1000 in shown_seqs(pager))
+        flood(2000)
+        os.kill(pager.pid, signal.SIGTERM)
+        assert os.waitstatus_to_exitcode(pager.wait_ended(reads=False)) == -signal.SIGTERM
+        assert b"\x18" in pager.written  # it did not take all
+        assert pager.is_restored
+
+
+def test_it_follows_again_at_the_bottom_where_that_is_asked_for(shared_daemon: Bed) -> None:
+    with (
+        job(shared_daemon, "bottom") as emitter,
+        attached(shared_daemon, "bottom", "--resume", "at-bottom") as pager,
+    ):
+        emitter.say(numbered(1, 100))
+        pager.wait(lambda: 100 in shown_seqs(pager))
+        pager.type("kk")
+        pager.wait(lambda: "[ ] Follow" in pager.last and 98 in shown_seqs(pager)[-1:])
+        pager.type("j")
+        pager.wait(lambda: 99 in shown_seqs(pager)[-1:])
+        emitter.say(numbered(101, 101))
+        pager.wait(lambda: "↓ 1 new" in pager.last)
+        assert shown_seqs(pager)[-1] == 99
+        pager.type("jjj")  # a divider is above what is new
+        pager.wait(lambda: "[x] Follow" in pager.last)
+        emitter.say(numbered(102, 102))
+        pager.wait(lambda: 102 in shown_seqs(pager)[-1:])
+
+
+def test_a_pattern_waits_for_runs_and_a_removed_one_is_said_to_be(shared_daemon: Bed) -> None:
+    with attached(shared_daemon, "pattern-*") as pager:
+        pager.wait(lambda: "waiting for pattern-* to start" in pager.last)
+        shared_daemon.emit("pattern-1", numbered(1, 3))
+        pager.wait(lambda: shown_seqs(pager) == [1, 2, 3] and "pattern-1 ended" in pager.last)
+        shared_daemon.run("logctl", "rm", "-y", "pattern-1")
+        pager.wait(lambda: "pattern-1 removed  [ ] Follow" in pager.last)
+        assert shown_seqs(pager) == []
+        shared_daemon.emit("pattern-1", numbered(7, 8))
+        pager.wait(lambda: shown_seqs(pager) == [7, 8])
+
+
 def test_ctrl_c_is_a_key_and_sigint_ends_it(shared_daemon: Bed) -> None:
     with job(shared_daemon, "interrupted") as emitter, attached(shared_daemon, "interrupted") as pager:
         emitter.say(numbered(1, 100))
@@ -168,6 +228,34 @@ def test_the_mouse_clicks_when_it_is_captured(shared_daemon: Bed) -> None:
         column = pager.last.index("[ ]") + 2
         pager.type(f"\x1b[<0;{column};24M\x1b[<0;{column};24m")
         pager.wait(lambda: "[x] Follow" in pager.last)
+
+
+def test_the_list_of_runs_is_live(daemon: Bed) -> None:
+    def listed(name: str) -> list[str]:
+        return next((line.replace("▸", " ").split() for line in pager.lines if f" {name} " in line), [])
+
+    daemon.emit("first", numbered(1, 3))
+    with attached(daemon, "first") as pager:
+        pager.wait(lambda: 3 in shown_seqs(pager))
+        pager.type("T")
+        pager.wait(lambda: listed("first")[:3] == ["first", "ended", "3"])
+        with job(daemon, "second") as emitter:
+            pager.wait(lambda: listed("second")[:2] == ["second", "running"])
+            emitter.say(numbered(1, 5))
+            pager.wait(lambda: listed("second")[2:3] == ["5"])
+            pager.wait(lambda: listed("second")[4:5] == ["B"])  # its size is read later
+            daemon.kill()
+            pager.wait(lambda: "reconnecting…" in pager.last)
+            daemon.run("logd", "start")
+            emitter.say(numbered(6, 9))
+            pager.wait(lambda: "reconnecting…" not in pager.last and listed("second")[2:3] == ["9"])
+            daemon.run("logctl", "rm", "-y", "first")
+            emitter.end()
+        pager.wait(lambda: listed("second")[:2] == ["second", "ended"])
+        pager.wait(lambda: not listed("first") and "1 run " in pager.last)
+        assert listed("second") and any(line.startswith("▸ second") for line in pager.lines)
+        pager.type("\r")
+        pager.wait(lambda: shown_seqs(pager) == [*range(1, 10)] and "second ended" in pager.last)
 
 
 def test_a_record_is_copied_and_shown_in_an_editor(shared_daemon: Bed) -> None:
@@ -225,6 +313,19 @@ def test_a_filter_that_is_none_is_said_on_the_restored_terminal(shared_daemon: B
         assert os.waitstatus_to_exitcode(pager.wait_ended()) == 2
         assert pager.is_restored
         assert b"'(' is not a pattern" in pager.written
+
+
+def test_an_error_of_its_own_is_a_sentence_on_the_restored_terminal(shared_daemon: Bed, tmp_path: Path) -> None:
+    shared_daemon.emit("mistaken", b"a word\n")
+    fails = "import logctl.pager.app as app, logctl.main; app.view = lambda state: 1 / 0; logctl.main.main()"
+    argv = [sys.executable, "-c", fails, "attach", "mistaken"]
+    with PtyScreen(argv, {**shared_daemon.environ, "TMPDIR": str(tmp_path)}) as pager:
+        assert os.waitstatus_to_exitcode(pager.wait_ended()) == 70
+        assert pager.is_restored
+        assert b"ended by ZeroDivisionError: division by zero" in pager.written
+        assert b"Traceback" not in pager.written
+    (path,) = tmp_path.iterdir()
+    assert "ZeroDivisionError" in path.read_text()
 
 
 def test_a_run_that_is_not_to_be_waited_for(shared_daemon: Bed) -> None:

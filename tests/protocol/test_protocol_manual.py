@@ -35,7 +35,6 @@ from logd.daemon.handlers import attach, manage, tables
 from logd.daemon.handlers.attach import MAX_SUBSCRIPTIONS_OF_PEER, Watcher
 from logd.daemon.handlers.emit import MAX_SESSIONS_OF_PEER, MAX_STREAMS_OF_SESSION
 from logd.daemon.handlers.inspect import MAX_LISTED, MAX_LISTED_CHARACTERS, runs, sessions, stats
-from logd.daemon.items import MAX_BYTES_OF_ITEM, MAX_FIELDS_OF_ITEM
 from logd.daemon.peer import Peer
 from logd.daemon.server import Server
 from logd.fanout import READ_BYTES, Subscription, subscription, table
@@ -69,9 +68,11 @@ from logd.protocol import (
 )
 from logd.protocol.checks import (
     FILTER_CHECKS,
+    MAX_BYTES_OF_ITEM,
     MAX_CONTEXT_RECORDS,
     MAX_FIELD_DEPTH,
     MAX_FIELDS_CHARACTERS,
+    MAX_FIELDS_OF_ITEM,
     MAX_FILTERS,
     MAX_ID,
     MAX_ITEM_BYTES,

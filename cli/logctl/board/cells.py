@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from logctl.figures import human_age, human_amount, human_percent, human_speed
+from logctl.figures import human_age, human_amount, human_percent, human_span, human_speed
 from logctl.terminal_text import escape_text
 from logd.progress import Figures, Item, Overall, is_gauge
 
@@ -104,12 +104,12 @@ def times_of(overall: Overall) -> Iterable[str]:
         speed, slash, of_time = human_speed(overall.per_second).partition("/")
         yield f"{speed} {unit}{slash}{of_time}" if unit else f"{speed}{slash}{of_time}"
     if overall.eta_seconds is not None:
-        yield f"{human_age(overall.eta_seconds)} left"
+        yield f"{human_span(overall.eta_seconds)} left"
     if overall.elapsed_seconds is not None:
         yield (
-            f"{human_age(overall.elapsed_seconds)} so far"
+            f"{human_span(overall.elapsed_seconds)} so far"
             if overall.is_on
-            else f"took {human_age(overall.elapsed_seconds)}"
+            else f"took {human_span(overall.elapsed_seconds)}"
         )
 
 

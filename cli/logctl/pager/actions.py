@@ -8,8 +8,10 @@ can be reached.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count, islice
 from typing import Final
 
+from logctl.pager.document import Edge
 from logctl.pager.events import (
     CaptureMouse,
     Copy,
@@ -26,8 +28,9 @@ from logctl.pager.prompts import open_prompt
 from logctl.pager.screen import Line
 from logctl.pager.seeking import Aim, Seek, Target
 from logctl.pager.sheets import scroll_sheet
-from logctl.pager.state import Sheet, Source
+from logctl.pager.state import Sheet, Source, State
 from logctl.pager.texts import record_text
+from logctl.pager.tiling import Kind
 from logctl.pager.turns import Turn
 from logd.record import Severity
 
@@ -57,6 +60,10 @@ def scroll(turn: Turn, rows: int, source: Source = Source.SCROLLED_AWAY) -> None
     line, row = state.screen.anchor_line, state.screen.anchor_row
     if line is None or row is None:
         return
+    rows = _as_far_as_read(state, line, row, rows)
+    if not rows:
+        turn.note("reading what is there…")
+        return
     paper, height = state.paper, state.height
     settled = paper.settled_row(line, row - rows, height)
     if settled == row:
@@ -64,6 +71,27 @@ def scroll(turn: Turn, rows: int, source: Source = Source.SCROLLED_AWAY) -> None
         return
     line, row = paper.moved(line, settled, height)
     turn.change(anchor=paper.chosen(paper.around(line, row, height)) or state.anchor)
+
+
+def _as_far_as_read(state: State, line: Line, row: int, rows: int) -> int:
+    """How far the screen may move of so many rows: what is about to be read is not passed by.
+
+    Args:
+        line, row: the anchor's.
+    """
+    if not state.connected:
+        return rows
+    paper, height, step = state.paper, state.height, -1 if rows < 0 else 1
+    lines = paper.up(line.place, line.number) if rows < 0 else islice(paper.down(line.place, line.number), 1, None)
+    for at, other in zip(count(row + step, step), lines, strict=False):
+        beyond = max(0, -at if rows < 0 else at - height + 1)
+        if beyond >= abs(rows):
+            break
+        run, span = state.document.entry(other.place)
+        is_unread = isinstance(span, Edge) and span.span.kind is Kind.UNREAD and other.is_within
+        if is_unread and (beyond or any(reading.run == run for reading in state.readings.values())):
+            return step * beyond
+    return rows
 
 
 def _move_anchor(turn: Turn, line: Line, row: int, count: int) -> None:
@@ -132,9 +160,9 @@ def go_to_seq(turn: Turn, seq: int) -> None:
 
 def go_to_percent(turn: Turn, count: int | None) -> None:
     run = _run_of(turn)
-    if run and count is not None:
+    if run:
         reel = turn.state.document.reel(run)
-        go_to_seq(turn, reel.first_seq + (reel.head - reel.first_seq) * min(count, 100) // 100)
+        go_to_seq(turn, reel.first_seq + (reel.head - reel.first_seq) * min(count or 0, 100) // 100)
 
 
 def _run_of(turn: Turn) -> str:
@@ -164,17 +192,17 @@ def sideways(turn: Turn, columns: int) -> None:
         turn.change(left=max(0, turn.state.left + columns))
 
 
-def again(turn: Turn, *, backward: bool) -> None:
+def again(turn: Turn, count: int | None, *, backward: bool) -> None:
     found = turn.state.found
     if found is None:
         turn.note("Nothing was searched for yet")
     else:
-        search(turn, found.filter, found.said, backward=found.backward != backward)
+        search(turn, found.filter, found.said, backward=found.backward != backward, count=count or 1)
 
 
-def to_level(turn: Turn, severity: Severity, *, backward: bool) -> None:
+def to_level(turn: Turn, severity: Severity, count: int | None, *, backward: bool) -> None:
     said = "an error" if severity == Severity.ERROR else "a warning"
-    search(turn, Filter(min_severity=severity), said, backward=backward)
+    search(turn, Filter(min_severity=severity), said, backward=backward, count=count or 1)
 
 
 def cycle_level(turn: Turn, _count: int | None) -> None:
@@ -304,12 +332,12 @@ ACTIONS: Final[dict[str, Action]] = {
     "go_to_mark": lambda turn, _count: open_prompt(turn, "'"),
     "search": lambda turn, _count: open_prompt(turn, "/"),
     "search_back": lambda turn, _count: open_prompt(turn, "?"),
-    "again": lambda turn, _count: again(turn, backward=False),
-    "again_back": lambda turn, _count: again(turn, backward=True),
-    "next_error": lambda turn, _count: to_level(turn, Severity.ERROR, backward=False),
-    "last_error": lambda turn, _count: to_level(turn, Severity.ERROR, backward=True),
-    "next_warning": lambda turn, _count: to_level(turn, Severity.WARN, backward=False),
-    "last_warning": lambda turn, _count: to_level(turn, Severity.WARN, backward=True),
+    "again": lambda turn, count: again(turn, count, backward=False),
+    "again_back": lambda turn, count: again(turn, count, backward=True),
+    "next_error": lambda turn, count: to_level(turn, Severity.ERROR, count, backward=False),
+    "last_error": lambda turn, count: to_level(turn, Severity.ERROR, count, backward=True),
+    "next_warning": lambda turn, count: to_level(turn, Severity.WARN, count, backward=False),
+    "last_warning": lambda turn, count: to_level(turn, Severity.WARN, count, backward=True),
     "no_highlight": toggle_highlight,
     "filter": lambda turn, _count: open_prompt(turn, "&"),
     "cycle_level": cycle_level,

@@ -4,6 +4,8 @@
     link     --events-->      |
     clock    --events-->    state --view--> painted by the loop
 
+What only some sessions need is imported there, and not at the top: the first screen is to come soon.
+
 The daemon sends a view a few batches a second, and what came since the last screen is seen by the next one.
 """
 
@@ -15,7 +17,6 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import trio
 
-from logctl.pager import errands
 from logctl.pager.events import (
     Arrived,
     CaptureMouse,
@@ -35,11 +36,12 @@ from logctl.pager.events import (
     Suspend,
     Told,
     UserEvent,
+    Wheel,
 )
+from logctl.pager.keys import ACTIONS
 from logctl.pager.link import Link
 from logctl.pager.loop import Loop
 from logctl.pager.model import update
-from logctl.pager.runs_list import RunsList, view_of_runs
 from logctl.pager.state import State
 from logctl.pager.view import View, view
 from logd.errors import LogdError
@@ -47,6 +49,8 @@ from logd.paths import Paths
 from logd.record import now_us
 
 if TYPE_CHECKING:
+    from logctl.pager.listing import Listing
+    from logctl.pager.runs_list import RunsList
     from logctl.pager.terminal import Terminal
 
 
@@ -72,6 +76,8 @@ class App(Loop):
         self._link = link
         self._runs: RunsList | None = None
         """What is shown in place of the records."""
+        self._listing: trio.CancelScope | None = None
+        """While runs are listed."""
 
     # What happens
 
@@ -79,8 +85,8 @@ class App(Loop):
         """Have events happen, and what they ask for begin."""
         now = trio.current_time()
         for event in events:
-            if self._runs is not None and isinstance(event, KeyPressed):
-                self._choose(event.key)
+            if self._runs is not None and isinstance(event, UserEvent):
+                self._choose(event)
                 continue
             self.state, effects = update(self.state, event, now)
             for effect in effects:
@@ -131,9 +137,11 @@ class App(Loop):
         return self.state.prompt is not None
 
     def _view(self) -> View:
-        if self._runs is not None:
-            return view_of_runs(self._runs, self.state.rows, self.state.columns)
-        return view(self.state)
+        if self._runs is None:
+            return view(self.state)
+        from logctl.pager.runs_list import view_of_runs
+
+        return view_of_runs(self._runs, self.state.rows, self.state.columns)
 
     # Effects
 
@@ -141,6 +149,8 @@ class App(Loop):
         self._start(self._edit, effect.text)
 
     async def _edit(self, text: str) -> None:
+        from logctl.pager import errands
+
         if self._is_lent:
             return
         with self._lent():
@@ -149,6 +159,8 @@ class App(Loop):
             self.take([Told(said)])
 
     def _save(self, effect: Save) -> None:
+        from logctl.pager import errands
+
         self._start(errands.save, self._paths, effect, lambda text: self.take([Told(text)]))
 
     def _copy(self, effect: Copy) -> None:
@@ -166,29 +178,53 @@ class App(Loop):
             self._trace.flush()
 
     def _show_runs(self, _effect: Effect) -> None:
-        self._start(self._list_runs)
+        if self._listing is None:
+            self._listing = trio.CancelScope()
+            self._start(self._list_runs, self._listing)
 
-    async def _list_runs(self) -> None:
+    async def _list_runs(self, scope: trio.CancelScope) -> None:
+        from logctl.pager.listing import watch_runs
+
         try:
-            runs = await errands.list_runs(self._paths)
+            with scope:
+                await watch_runs(self._paths, self._take_listing)
         except LogdError as error:
+            self._runs = None
             self.take([Told(error.message)])
-            return
-        current = self.state.current[0] if self.state.current is not None else next(iter(self.state.runs), "")
-        self._runs = RunsList.of(runs, now_us(), current)
-        self.take([])
+        self._listing = None
 
-    def _choose(self, key: str) -> None:
-        """Take a key for the list of runs."""
-        if self._runs is None:
+    def _take_listing(self, listing: Listing) -> None:
+        from logctl.pager.runs_list import RunsList
+
+        if self._runs is not None:
+            self._runs = self._runs.told(listing, now_us())
+        elif listing.runs is not None:
+            current = self.state.current[0] if self.state.current is not None else next(iter(self.state.runs), "")
+            self._runs = RunsList.of(listing.runs, now_us(), current)
+        self._note_change()
+
+    def _choose(self, event: UserEvent) -> None:
+        """Take what the user does for the list of runs."""
+        runs, rows = self._runs, self.state.rows
+        if runs is None:
             return
-        self._hurries = True
-        self._runs = self._runs.press(key, self.state.rows)
-        self.opens = self._runs.opens
+        if isinstance(event, KeyPressed):
+            done = ACTIONS.get(event.key)
+            if done in ("suspend", "repaint"):
+                self._do(Suspend() if done == "suspend" else Repaint())
+            self._runs = runs = runs.press(event.key, rows)
+        elif isinstance(event, Wheel):
+            self._runs = runs = runs.moved(event.rows)
+        else:
+            self._runs = runs = runs.click(event.row, rows)
+        self._note_change(hurries=True)
+        self.opens = runs.opens
         if self.opens:
             self._quit()
-        elif self._runs.closes:
+        elif runs.closes:
             self._runs = None
+            if self._listing is not None:
+                self._listing.cancel()
 
     _DOES: Final[dict[type[Any], Callable[[App, Any], None]]] = {
         Copy: _copy,

@@ -1,35 +1,22 @@
-"""What a run's board says of how far the run is. Its items are the job's own; these names in them are understood:
+"""How far a run is, of its board: all its items together, as `logctl progress` has it, in the words of a status line.
 
-{"pages": {"done": 450, "total": 1000, "text": "page 450"}}
+{"page-1": {"done": 450, "total": 1000, "unit": "pages"}}    "pages 45%"
+{"lines": {"done": 4500}}                                    "4,500"
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
-from logctl.pager.events import Board
-
-DONE: Final = ("done", "current", "value", "n")
-TOTAL: Final = ("total", "of", "max")
-TEXT: Final = ("text", "label", "description")
+from logd.progress import overall
 
 
-def told_of(run: str, board: dict[str, dict[str, Any] | None]) -> Board | None:
-    """The item that tells most: the first that has a total, or else the first with a number; None where none has."""
-    counted = [
-        Board(run, done, total or 0, _text(item) or key)
-        for key, item in sorted(board.items())
-        if item is not None
-        if (done := _number(item, DONE)) is not None
-        for total in (_number(item, TOTAL),)
-    ]
-    return min(counted, key=lambda each: each.total <= 0, default=None)
-
-
-def _number(item: dict[str, Any], names: tuple[str, ...]) -> int | None:
-    values = [item[name] for name in names if type(item.get(name)) in (int, float)]
-    return int(values[0]) if values else None
-
-
-def _text(item: dict[str, Any]) -> str:
-    return next((item[name] for name in TEXT if isinstance(item.get(name), str)), "")
+def told_of(board: Mapping[str, dict[str, Any] | None], now_us: int) -> str:
+    """How far a run with this board is; "" where it does not tell."""
+    of_all = overall([item for item in board.values() if item is not None], now_us)
+    if of_all.share is not None:
+        # All of it is 100 %, and nothing else is.
+        percent = 100 if of_all.share >= 1 else min(99, int(100 * of_all.share))
+        return f"{of_all.unit or 'done'} {percent}%"
+    return f"{int(of_all.done):,} {of_all.unit}".rstrip() if of_all.done else ""

@@ -15,7 +15,7 @@ from logctl.pager.state import Sheet, Source
 from logctl.pager.turns import Turn
 from logctl.when import parse_when
 from logd.errors import UsageError
-from logd.record import LEVEL_WORDS, severity_from_word
+from logd.record import Severity, severity_from_word
 
 
 class Command(NamedTuple):
@@ -38,8 +38,8 @@ def run_command(turn: Turn, typed: str) -> None:
     found = [command for command in COMMANDS if command.name == name]
     found = found or [command for command in COMMANDS if command.name.startswith(name)]
     if len(found) != 1:
-        names = ", ".join([command.name for command in found or COMMANDS])
-        turn.note(f":{name} is {'short for' if found else 'no command; there are'} {names}")
+        names = " or ".join([command.name for command in found])
+        turn.note(f":{name} is short for {names}" if found else f":{name} is no command · :help shows them")
     elif not argument and found[0].argument and not found[0].argument.startswith("["):
         turn.note(f":{found[0].name} needs {found[0].argument}")
     else:
@@ -49,13 +49,13 @@ def run_command(turn: Turn, typed: str) -> None:
 def _level(turn: Turn, word: str) -> None:
     severity = severity_from_word(word) if word and word != "all" else 0
     if severity is None:
-        turn.note(f"{word} is no level; one of {', '.join(LEVEL_WORDS)} is")
+        turn.note(f"{word} is no level; one of {', '.join([each.name.lower() for each in Severity if each])} is")
     else:
         seek(turn, Target(Aim.STAY), replace(shown_filter(turn.state), min_severity=int(severity)))
 
 
 def _grep(turn: Turn, pattern: str) -> None:
-    seek(turn, Target(Aim.STAY), shown_filter(turn.state).with_pattern(pattern))
+    seek(turn, Target(Aim.STAY), shown_filter(turn.state).with_typed(pattern))
 
 
 def _source(turn: Turn, source: str) -> None:
@@ -107,7 +107,7 @@ def _save(turn: Turn, path: str) -> None:
 
 COMMANDS: Final = (
     Command("level", "[LEVEL]", "show only records of a level or worse; without one, all", _level),
-    Command("grep", "[RE]", "show only records that match RE2, as & does", _grep),
+    Command("grep", "[RE]", "show only records that match RE2, as & does; !RE: that do not", _grep),
     Command("source", "[NAME]", "show only records from a source", _source),
     Command("stream", "[NAME]", "show only records from a stream", _stream),
     Command("time", "WHEN", "to a time: 14:05, yesterday 14:00, 10m ago", _time),

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import trio
 
@@ -33,19 +33,6 @@ async def edit(text: str) -> str:
         except (OSError, ValueError) as error:
             return f"{editor} does not start: {error}"
     return f"{editor} ended with status {done.returncode}" if done.returncode else ""
-
-
-async def list_runs(paths: Paths) -> list[dict[str, Any]]:
-    """All runs, as the reply to `runs` has them. Errors as of `Client`."""
-
-    def listed() -> list[dict[str, Any]]:
-        from logd.client import Client
-        from logd.client import list_runs as runs_of
-
-        with Client(paths, CLIENT) as client:
-            return list(runs_of(client))
-
-    return await trio.to_thread.run_sync(listed, abandon_on_cancel=True)
 
 
 async def save(paths: Paths, wanted: Save, tell: Callable[[str], None]) -> None:

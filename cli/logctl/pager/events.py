@@ -158,12 +158,13 @@ class RunStarted(Value):
 
 
 class RunEnded(Value):
-    """A run has ended after record `seq`. What it had sent came before this."""
+    """A run has ended after record `seq`, or is lost: its job is gone without a word. What it had sent came before."""
 
     run: str
     seq: int
     exit_status: int | None = None
     duration_seconds: float | None = None
+    lost: bool = False
 
 
 class Gap(Value):
@@ -205,11 +206,9 @@ class Resumed(Value):
 
 
 class Board(Value):
-    """How far a run is with the item of its board that tells most: `done` of `total`, 0 where that is not known."""
+    """How far a run is, by its board: a few words, or none where that does not tell."""
 
     run: str
-    done: int
-    total: int
     text: str = ""
 
 

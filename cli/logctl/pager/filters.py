@@ -37,15 +37,18 @@ class Filter:
         """What both ask for. Of two sources or streams the other's counts."""
         return replace(
             self,
-            patterns=tuple(dict.fromkeys(self.patterns + other.patterns)),
+            patterns=tuple(
+                self.patterns + other.patterns if self.inverted else dict.fromkeys(self.patterns + other.patterns)
+            ),
             min_severity=max(self.min_severity, other.min_severity),
             source=other.source or self.source,
             stream=other.stream or self.stream,
         )
 
-    def with_pattern(self, pattern: str) -> Filter:
-        """The same with this as the one pattern, or with none for ""."""
-        return replace(self, patterns=(pattern,) if pattern else (), inverted=False)
+    def with_typed(self, text: str) -> Filter:
+        """The same with this as the one pattern, or with none for ""; "!" before it is for what does not match."""
+        pattern = text.removeprefix("!")
+        return replace(self, patterns=(pattern,) if pattern else (), inverted=text != pattern != "")
 
     def criteria(self) -> dict[str, Any]:
         """The protocol's filter: of one pattern, with one filter behind it for each other one."""

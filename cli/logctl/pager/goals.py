@@ -6,14 +6,16 @@ What the user did meanwhile has taken those numbers away that are not wanted any
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from logctl.figures import counted
 from logctl.pager.document import Document, Edge, Place
 from logctl.pager.events import PageRead, ReadFailed, Subscribe
 from logctl.pager.filters import Filter
 from logctl.pager.screen import Line
-from logctl.pager.seeking import SEEK_SECONDS, Aim, Search, Seek, Side, Target, bound_of
+from logctl.pager.seeking import MAX_HITS, SEEK_SECONDS, Aim, Search, Seek, Side, Target, bound_of
 from logctl.pager.state import Source, State
 from logctl.pager.tiling import Blank, Held, Kind
 from logctl.pager.turns import Turn
@@ -208,13 +210,26 @@ def _arrive_at_record(turn: Turn, target: Target, place: Place) -> None:
 
 def _line_to_see(turn: Turn, place: Place, target: Target) -> Line:
     """The row of a record to go to: of what was searched for the one that shows it. If that is folded, it is opened."""
+    if target.opens:
+        _scroll_to_hit(turn, place)
     line = _hit_in(turn.state, place)
     if target.opens and line is None and any(row.folds for row in turn.state.paper.rows(place)):
         turn.change(opened=turn.state.opened | {(target.run, target.seq)})
+        _scroll_to_hit(turn, place)
         line = _hit_in(turn.state, place)
     if target.opens and line is not None:
         return line
     return turn.state.paper.line_at(place, target.start)
+
+
+def _scroll_to_hit(turn: Turn, place: Place) -> None:
+    """Where lines are chopped, scroll them sideways as far as is needed for what was searched for to be seen."""
+    state = turn.state
+    if state.wrap or (hit := state.paper.hit(place)) is None:
+        return
+    # A column at either side may have the mark of what is cut off there.
+    if not (state.left + (state.left > 0) <= hit.start and hit.end < state.left + hit.room):
+        turn.change(left=0 if hit.end < hit.room else max(0, hit.start - hit.room // 3))
 
 
 def _hit_in(state: State, place: Place) -> Line | None:
@@ -234,8 +249,12 @@ def leave(turn: Turn) -> None:
 # Searching
 
 
-def search(turn: Turn, wanted: Filter, said: str, *, backward: bool, source: Source = Source.SEARCH) -> None:
-    """Look for the next record that matches: from the one that is read, or while following from the screen."""
+def search(turn: Turn, wanted: Filter, said: str, *, backward: bool, count: int = 1) -> None:
+    """Look for the next record that matches: from the one that is read, or while following from the screen.
+
+    Args:
+        count: the second of them, or the third...
+    """
     state = turn.state
     if not state.connected:
         turn.note("There is no connection to search by")
@@ -244,17 +263,18 @@ def search(turn: Turn, wanted: Filter, said: str, *, backward: bool, source: Sou
     inclusive = line is None
     if line is None:
         line = state.screen.bottom if backward else state.screen.top
-    turn.set_follow(False, source)
+    turn.set_follow(False, Source.SEARCH)
     turn.set_goal(None)
+    count = max(1, min(count, MAX_HITS))
     asks: dict[int, str] = {}
     cursors: dict[str, tuple[int, int, int]] = {}
     for name in state.shown_runs:
         seq = _next_of(state.document, name, line, backward=backward, inclusive=inclusive)
         reel = state.document.reel(name)
-        request = turn.ask(name, from_seq=seq, backward=backward, filter=filter & wanted, limit=1)
+        request = turn.ask(name, from_seq=seq, backward=backward, filter=filter & wanted, limit=count)
         asks[request] = name
         cursors[name] = (seq, seq, reel.first_seq if backward else reel.head + 1)
-    turn.change(goal=Search(filter & wanted, filter, said, backward, asks, cursors))
+    turn.change(goal=Search(filter & wanted, filter, said, backward, asks, cursors, count))
 
 
 def _next_of(document: Document, run: str, line: Line | None, *, backward: bool, inclusive: bool) -> int:
@@ -280,22 +300,31 @@ def _next_of(document: Document, run: str, line: Line | None, *, backward: bool,
 def _search_page(turn: Turn, goal: Search, page: PageRead) -> None:
     run = goal.asks[page.request]
     goal = goal.with_page(page)
-    if not page.pieces and page.next_seq is not None:
-        request = turn.ask(run, from_seq=page.next_seq, backward=goal.backward, filter=goal.wanted, limit=1)
+    if (lacks := goal.lacks(run)) and page.next_seq is not None:
+        request = turn.ask(run, from_seq=page.next_seq, backward=goal.backward, filter=goal.wanted, limit=lacks)
         goal = replace(goal, asks={**goal.asks, request: run})
     turn.change(goal=goal)
     if goal.asks:
         return
-    if goal.best is None:
-        turn.note(f"{goal.said} is not found {'before' if goal.backward else 'after'} this")
+    hit = goal.nearest
+    if hit is None:
+        turn.note(f"{goal.said} is not found {'before' if goal.backward else 'after'} this{_hint_of(goal.wanted)}")
         if goal.filter != turn.state.document.filter:
             seek(turn, Target(Aim.STAY), goal.filter)
         else:
             turn.change(goal=None)
         return
     remember(turn)
-    hit = goal.best
+    if len(goal.hits) < goal.count:
+        turn.note(f"{goal.said} is found only {counted(len(goal.hits), 'time')}: this is the last")
     seek(turn, Target(Aim.SEQ, hit.run, hit.seq, hit.time_us, opens=bool(goal.wanted.patterns)), goal.filter)
+
+
+def _hint_of(wanted: Filter) -> str:
+    """What may be why nothing was found."""
+    pattern = wanted.patterns[-1] if wanted.patterns else ""
+    heeds_case = re.search("[A-Za-z]", re.sub(r"\\.", "", pattern)) and not pattern.startswith("(?i")
+    return " · -i ignores case" if heeds_case else ""
 
 
 def remember(turn: Turn) -> None:

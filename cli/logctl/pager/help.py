@@ -52,6 +52,7 @@ def _blocks() -> Iterator[Block]:
         _item("▸", "the record that keys act on"),
         _item("+", "a record that came since you paused"),
         _item("a to z", "a mark"),
+        _item("name~", "a record that came late: of several runs, behind others received after it"),
         (),
     ]
 

@@ -52,9 +52,9 @@ THEMES: Final = (
         (
             Binding("search", ("/",), "for RE2, forward"),
             Binding("search_back", ("?",), "backward"),
-            Binding("again", ("n",), "again"),
+            Binding("again", ("n",), "again; Nn: the Nth on"),
             Binding("again_back", ("N",), "again, in the other direction"),
-            Binding("next_error", ("e",), "to the next ERROR or FATAL"),
+            Binding("next_error", ("e",), "to the next ERROR or FATAL; Ne: the Nth on"),
             Binding("last_error", ("E",), "to the one before"),
             Binding("next_warning", ("w",), "to the next WARN or worse"),
             Binding("last_warning", ("W",), "to the one before"),
@@ -64,7 +64,7 @@ THEMES: Final = (
     Theme(
         "Choosing",
         (
-            Binding("filter", ("&",), "show only what matches RE2; nothing: show all"),
+            Binding("filter", ("&",), "show only what matches RE2; !RE: what does not; nothing: all"),
             Binding("cycle_level", ("l",), "show only INFO, WARN, ERROR or worse; all"),
             Binding("command", (":",), "a command, as below"),
             Binding("toggle_run", tuple("123456789"), "where there are several runs: hide or show one"),
@@ -84,7 +84,7 @@ THEMES: Final = (
         "Screen",
         (
             Binding("toggle_wrap", ("S",), "wrap long lines, or chop them"),
-            Binding("option", ("-",), "an option of less: -S as S, -i to ignore case in what is searched next"),
+            Binding("option", ("-",), "an option of less: -S as S, -i to ignore case in searches"),
             Binding("cycle_times", ("t",), "times: of the clock, since the beginning, none"),
             Binding("toggle_mouse", ("f2",), "take the mouse, or leave it to the terminal"),
             Binding("repaint", ("r", "ctrl l", "ctrl r"), "paint it again"),

@@ -40,6 +40,8 @@ LINE_START: Final = 1 << 20
 """More than a line has characters, also where controls are shown by several."""
 WIDE_COLUMNS: Final = 120
 """A screen so wide shows dates, too."""
+LATE: Final = "~"
+"""Behind the name of its run: of a record that came late."""
 _CHOPPED_CHARACTERS = 4
 """Of a line that is chopped, so many characters for each column are looked at: most take one, colours none."""
 
@@ -87,10 +89,18 @@ class Label(NamedTuple):
     name: str
     role: str
     origin_us: int
+    late: bool = False
 
 
 def lay_out(
-    row: bytes, look: Look, *, name: str = "", role: str = "run", origin_us: int = 0, opened: bool = False
+    row: bytes,
+    look: Look,
+    *,
+    name: str = "",
+    role: str = "run",
+    origin_us: int = 0,
+    late: bool = False,
+    opened: bool = False,
 ) -> tuple[Row, ...]:
     """A record's rows, one at the least.
 
@@ -98,15 +108,40 @@ def lay_out(
         row: as it is stored.
         name, role: of its run, and of what the name is written in.
         origin_us: what times are relative to.
+        late: whether it stands behind others that were received after it.
         opened: whether it is shown with all its lines.
     """
-    label = Label(name, role, origin_us if look.times is Times.RELATIVE else 0)
+    label = Label(name, role, origin_us if look.times is Times.RELATIVE else 0, late)
     if len(row) <= LONG_ROW_BYTES:
         return _lay_out(row, look, label, opened)
     return (_lay_out_long if look.wrap else _lay_out_chopped)(row, look, label, opened)
 
 
-def _rows(row: bytes, look: Look, label: Label, opened: bool) -> tuple[Row, ...]:
+class Stretch(NamedTuple):
+    """Columns of a line, as it would be if it were not chopped, and how many there is room for."""
+
+    start: int
+    end: int
+    room: int
+
+
+def hit_of(row: bytes, look: Look, *, name: str = "", origin_us: int = 0, opened: bool = False) -> Stretch | None:
+    """Where what is searched for is first seen in a record's lines; None where it is not. Arguments as of `lay_out`."""
+    whole = look._replace(wrap=True, left=0)
+    _, columns, lines = _parts(row, whole, Label(name, "run", origin_us), opened)
+    for _, text, _ in lines:
+        start = 0
+        for end, attribute in text.ends:
+            if attribute.role == "hit":
+                return Stretch(columns_of(text.text[:start]), columns_of(text.text[:end]), columns)
+            start = end
+    return None
+
+
+def _parts(
+    row: bytes, look: Look, label: Label, opened: bool
+) -> tuple[list[Segment], int, list[tuple[int, Line, int]]]:
+    """What is before a record's message, the columns that there are for its lines, and these, as of `_lines`."""
     try:
         record = parse_rows(row)[0]
         lines = _lines(record, look, opened)
@@ -120,7 +155,12 @@ def _rows(row: bytes, look: Look, label: Label, opened: bool) -> tuple[Row, ...]
         number, first, folded = lines[0]
         lines[0] = number, line([*head, *first.between(0, len(first.text))]), folded
         head, indent = [], 0
-    columns = max(1, look.columns - indent)
+    return head, max(1, look.columns - indent), lines
+
+
+def _rows(row: bytes, look: Look, label: Label, opened: bool) -> tuple[Row, ...]:
+    head, columns, lines = _parts(row, look, label, opened)
+    indent = look.columns - columns
     rows: list[Row] = []
     before = [(Attribute("text"), " " * indent)] if indent else []
     for number, text, folded in lines:
@@ -145,7 +185,8 @@ def _head(record: dict[str, Any], look: Look, label: Label) -> list[Segment]:
     segments: list[Segment] = []
     if look.name_columns:
         name = label.name[: look.name_columns]
-        segments += [(Attribute(label.role), name), (Attribute("text"), " " * (look.name_columns - len(name)) + " ")]
+        pad = " " * (look.name_columns - len(name)) + (LATE if label.late else " ")
+        segments += [(Attribute(label.role), name), (Attribute("text"), pad)]
     if stamp := stamp_of(str(record["time"]), look, label.origin_us):
         segments.append((Attribute("time"), f"{stamp} "))
     level = escape_text(str(record.get("level", "")), colour=False)

@@ -85,6 +85,8 @@ class Loop(ABC):
         self._woken = trio.Event()
         self._reading = trio.CancelScope()
         self._is_lent = False
+        self._writes = False
+        """Whether the terminal has yet to take what was written."""
         self._stops = False
 
     # What is shown, and what happens to it
@@ -214,6 +216,9 @@ class Loop(ABC):
     async def _keep_time(self) -> None:
         """Tell of the time when that is wanted, and paint when it is time."""
         while True:
+            if self._terminal.is_behind and not self._writes:
+                self._writes = True
+                self._start(self._write_on)
             now = trio.current_time()
             wakes_at = self._wakes_at
             if wakes_at is not None and wakes_at <= now:
@@ -224,8 +229,16 @@ class Loop(ABC):
                 continue
             await self._wait(min(paint_at, math.inf if wakes_at is None else wakes_at))
 
+    async def _write_on(self) -> None:
+        """Write on until the terminal has taken all: until then nothing is painted, and all else goes on."""
+        while self._terminal.is_behind:
+            await trio.lowlevel.wait_writable(self._terminal.output_fileno)
+            self._terminal.write_on()
+        self._writes = False
+        self._woken.set()
+
     def _next_paint_at(self) -> float:
-        if not self._is_changed or self._is_lent:
+        if not self._is_changed or self._is_lent or self._writes:
             return math.inf
         if self._hurries:
             return self._paint_at - FRAME_SECONDS / 2
@@ -233,10 +246,7 @@ class Loop(ABC):
 
     def _paint(self) -> None:
         self._is_painted, self._is_changed, self._hurries = True, False, False
-        try:
-            self._terminal.paint(self._view(), self._columns)
-        except OSError as error:
-            raise EOFError from error
+        self._terminal.paint(self._view(), self._columns)
         self._paint_at = trio.current_time() + FRAME_SECONDS
 
     # The terminal given over

@@ -17,6 +17,7 @@ from logctl.pager.actions import ACTIONS, IN_SHEET, MAX_COUNT, follow_now, scrol
 from logctl.pager.ahead import read_ahead
 from logctl.pager.document import Document, Reel
 from logctl.pager.events import (
+    Cleared,
     Clicked,
     Disconnected,
     Effect,
@@ -26,6 +27,7 @@ from logctl.pager.events import (
     PageRead,
     ReadFailed,
     Reconnected,
+    Removed,
     Resized,
     RunEvent,
     Subscribe,
@@ -48,6 +50,7 @@ _SCROLLED_DOWN = ("line_down", "page_down", "half_down", "wheel")
 def start(
     runs: Iterable[str],
     *,
+    patterns: Iterable[str] = (),
     rows: int = 24,
     columns: int = 80,
     now: float = 0.0,
@@ -59,7 +62,8 @@ def start(
     """The pager as it begins: following runs of which nothing is known yet.
 
     Args:
-        runs: their names, in the order of their numbers; more may start later.
+        runs: their names, in the order of their numbers.
+        patterns: of further ones that may start later.
         now: monotonic seconds; epoch_us is the wall's time when they were 0.
         resumes_at_bottom: whether to follow again when the user has scrolled to the end and rests there.
         colour: whether records keep their own colours.
@@ -68,6 +72,7 @@ def start(
     state = State(
         Document({name: Reel(name) for name in names}, filter or Filter()),
         {name: Run(heard_at=now) for name in names},
+        tuple(patterns),
         rows=max(1, rows),
         columns=max(1, columns),
         now=now,
@@ -118,6 +123,8 @@ def _key_pressed(turn: Turn, event: KeyPressed) -> None:
         turn.change(sheet=None)
     elif key in KEYS:
         _act(turn, KEYS[key], int(key) if key.isdecimal() else int(count) if count else None)
+    elif len(key) == 1:
+        turn.note(f"{key} does nothing here · h shows what keys do")
 
 
 def _act(turn: Turn, action: str, count: int | None) -> None:
@@ -215,7 +222,8 @@ def _tell_what_is_gone(turn: Turn, before: State, event: Event) -> None:
     if was is None or (now is not None and now[:2] in (was[:2], after.anchor[:2])):
         return
     if now is None and not _has_records(after.document):
-        turn.note("No record matches" if after.document.filter else "All records are gone")
+        if not isinstance(event, Cleared | Removed):  # which say it
+            turn.note("No record matches" if after.document.filter else "All records are gone")
     elif now is not None and after.document.filter != before.document.filter:
         turn.note("The record that you were at does not match: this is the nearest")
     elif now is not None:

@@ -9,7 +9,7 @@ from logctl.pager.commands import run_command
 from logctl.pager.filters import Filter
 from logctl.pager.goals import remember, search, seek, shown_filter
 from logctl.pager.seeking import Aim, Target
-from logctl.pager.state import Found, Prompt, Source
+from logctl.pager.state import Found, Prompt, Source, State
 from logctl.pager.turns import Turn
 from logd.protocol.checks import MAX_PATTERN_CHARACTERS
 
@@ -82,8 +82,7 @@ def _search(turn: Turn, text: str, *, backward: bool) -> None:
     """Search for a pattern; for none, for the last one again."""
     found = turn.state.found
     if text:
-        pattern = f"(?i){text}" if turn.state.ignores_case else text
-        found = Found(Filter((pattern,)), f"/{text}/", backward)
+        found = Found(_pattern(turn.state, text), f"/{text}/", backward, text)
     elif found is not None:
         found = found._replace(backward=backward)
     else:
@@ -93,8 +92,12 @@ def _search(turn: Turn, text: str, *, backward: bool) -> None:
     search(turn, found.filter, found.said, backward=backward)
 
 
+def _pattern(state: State, text: str) -> Filter:
+    return Filter((f"(?i){text}" if state.ignores_case else text,))
+
+
 def _filter(turn: Turn, text: str) -> None:
-    seek(turn, Target(Aim.STAY), shown_filter(turn.state).with_pattern(text))
+    seek(turn, Target(Aim.STAY), shown_filter(turn.state).with_typed(text))
 
 
 def _set_mark(turn: Turn, letter: str) -> None:
@@ -122,6 +125,9 @@ def _option(turn: Turn, letter: str) -> None:
         turn.note("Long lines are wrapped" if turn.state.wrap else "Long lines are chopped")
     elif letter in "iI":
         turn.change(ignores_case=not state.ignores_case)
+        if (found := state.found) is not None:
+            filter = _pattern(turn.state, found.text)
+            turn.change(found=found._replace(filter=filter), pattern=filter.patterns[0] if state.pattern else "")
         turn.note("Searches ignore case" if turn.state.ignores_case else "Searches heed case")
     else:
         turn.note(f"There is no option -{letter}")

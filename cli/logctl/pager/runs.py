@@ -26,7 +26,7 @@ from logctl.pager.events import (
 )
 from logctl.pager.goals import seek
 from logctl.pager.seeking import Seek
-from logctl.pager.state import Phase, Progress, Source
+from logctl.pager.state import OVER, Phase, Source, State
 from logctl.pager.tiling import Kind
 from logctl.pager.turns import NOWHERE, Turn
 
@@ -64,13 +64,22 @@ def _arrived(turn: Turn, event: Arrived) -> None:
     turn.show(document.with_extent(name, 1, max(event.head, event.next_seq - 1)))
     turn.change_run(
         name,
-        heard_at=state.now if pieces or event.skipped else run.heard_at,
+        heard_at=_heard_at(state, event),
         next_seq=event.next_seq,
         skipped=run.skipped + event.skipped,
         lag_seconds=event.lag_seconds,
         origin_us=run.origin_us or (pieces[0].time_us if pieces else 0),
         phase=Phase.RUNNING if run.phase is Phase.WAITING else run.phase,
     )
+
+
+def _heard_at(state: State, event: Arrived) -> float:
+    """When the run's newest record came: of those that were there at first, by their time."""
+    run = state.runs[event.run]
+    if not run.next_seq and event.pieces:
+        age_seconds = (state.epoch_us - event.pieces[-1].time_us) / 1e6 + state.now
+        return state.now - max(0.0, age_seconds)
+    return state.now if event.skipped or event.next_seq > run.next_seq else run.heard_at
 
 
 def _counted(turn: Turn, event: Counted) -> None:
@@ -87,24 +96,28 @@ def _run_waiting(turn: Turn, event: RunWaiting) -> None:
 def _run_started(turn: Turn, event: RunStarted) -> None:
     name = event.run
     run = turn.state.runs[name]
-    turn.change_run(name, phase=Phase.RUNNING, heard_at=turn.state.now)
-    if run.phase is not Phase.ENDED:
+    turn.change_run(name, phase=Phase.RUNNING)
+    if run.phase is Phase.UNKNOWN:
+        return
+    turn.change_run(name, heard_at=turn.state.now)
+    if run.phase not in OVER:
         return
     reel = turn.state.document.reel(name)
-    ended = "ended" if run.exit_status is None else f"ended {run.exit_status}"
-    turn.show(turn.state.document.with_divider(name, reel.head + 1, f"{name} {ended} · started again"))
+    turn.show(turn.state.document.with_divider(name, reel.head + 1, f"{name} {run.ended} · started again"))
     follow_now(turn, Source.RUN_STARTED)
     turn.note(f"{name} has started again")
 
 
 def _run_ended(turn: Turn, event: RunEnded) -> None:
     name = event.run
-    turn.change_run(name, phase=Phase.ENDED, exit_status=event.exit_status, lag_seconds=0.0, stalled="")
-    if all(turn.state.runs[each].phase is Phase.ENDED for each in turn.state.shown_runs) and turn.state.follow:
+    phase = Phase.LOST if event.lost else Phase.ENDED
+    turn.change_run(name, phase=phase, exit_status=event.exit_status, lag_seconds=0.0, stalled="")
+    if all(turn.state.runs[each].phase in OVER for each in turn.state.shown_runs) and turn.state.follow:
         turn.set_follow(False, Source.END_OF_RUN)
     status = "" if event.exit_status is None else f" with status {event.exit_status}"
+    ended = "is lost: its job is gone without a word" if event.lost else f"has ended{status}"
     after = "" if event.duration_seconds is None else f" after {human_age(event.duration_seconds)}"
-    turn.note(f"{name} has ended{status}{after}")
+    turn.note(f"{name} {ended}{after}")
 
 
 def _gap(turn: Turn, event: Gap) -> None:
@@ -173,7 +186,7 @@ def _resumed(turn: Turn, event: Resumed) -> None:
 
 
 def _board(turn: Turn, event: Board) -> None:
-    turn.change_run(event.run, progress=Progress(event.done, event.total, event.text))
+    turn.change_run(event.run, progress=event.text)
 
 
 _TAKES: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from logctl.pager.attributes import Attribute
 from logctl.pager.document import Document, Edge, Place
-from logctl.pager.layout import Look, Row, lay_out
+from logctl.pager.layout import Look, Row, Stretch, hit_of, lay_out
 from logctl.pager.tiling import Kind
 
 
@@ -87,7 +87,19 @@ class Paper:
             name=run if self.look.name_columns else "",
             role=f"run.{list(self.document.reels).index(run) + 1}" if self.look.name_columns else "run",
             origin_us=self.origins_us.get(run, 0),
+            late=span.is_late,
             opened=(run, span.first_seq + place.offset) in self.opened,
+        )
+
+    def hit(self, place: Place) -> Stretch | None:
+        """Where in a record's lines what is searched for is first seen."""
+        run = self.document.entry(place).run
+        return hit_of(
+            self.document.row(place),
+            self.look,
+            name=run if self.look.name_columns else "",
+            origin_us=self.origins_us.get(run, 0),
+            opened=(run, self.document.seq(place)) in self.opened,
         )
 
     def _said_of(self, run: str, edge: Edge) -> str:

@@ -22,6 +22,8 @@ from logctl.pager.filters import Filter
 
 PAGE_RECORDS: Final = 500
 """Asked for at once: some screens, and read and sent within a few milliseconds."""
+MAX_HITS: Final = 1000
+"""How far on a search goes at once, of what matches: all before it is sent, too."""
 SEEK_SECONDS: Final = 0.5
 """The pager goes to a place after so long though not all is read that its screen needs: a filter may match little."""
 
@@ -162,7 +164,9 @@ class Search:
     backward: bool
     asks: Mapping[int, str]
     cursors: Mapping[str, tuple[int, int, int]]
-    best: Hit | None = None
+    count: int = 1
+    """Which of those that match is looked for: the first, the second..."""
+    hits: tuple[Hit, ...] = ()
 
     @property
     def requests(self) -> Iterable[int]:
@@ -175,15 +179,24 @@ class Search:
         return sum(abs(now - start) for start, now, _ in self.cursors.values()) / max(1, total)
 
     def with_page(self, page: PageRead) -> Search:
-        """What is known with a page. The run is still to be asked, from its cursor, if nothing of it was found."""
+        """What is known with a page. The run is still to be asked, from its cursor, if `lacks` says so."""
         run = self.asks[page.request]
         start, _, _ = self.cursors[run]
         end = page.first_seq if self.backward else page.head + 1
         now = page.next_seq if page.next_seq is not None else end
-        best = self.best
-        for piece in page.pieces[-1:] if self.backward else page.pieces[:1]:
-            hit = Hit(piece.time_us, run, piece.next_seq - 1 if self.backward else piece.first_seq)
-            is_nearer = best is None or (hit.time_us > best.time_us if self.backward else hit.time_us < best.time_us)
-            best = hit if is_nearer else best
+        found = [
+            Hit(piece.time_us, run, seq) for piece in page.pieces for seq in range(piece.first_seq, piece.next_seq)
+        ]
         left = {request: each for request, each in self.asks.items() if request != page.request}
-        return replace(self, asks=left, cursors={**self.cursors, run: (start, now, end)}, best=best)
+        return replace(self, asks=left, cursors={**self.cursors, run: (start, now, end)}, hits=(*self.hits, *found))
+
+    def lacks(self, run: str) -> int:
+        """How many more of a run may be needed."""
+        return max(0, self.count - sum(hit.run == run for hit in self.hits))
+
+    @property
+    def nearest(self) -> Hit | None:
+        """What was looked for, or the last before it where there are not so many; None where nothing matches."""
+        runs = list(self.cursors)
+        nearest = sorted(self.hits, key=lambda hit: (hit.time_us, runs.index(hit.run), hit.seq), reverse=self.backward)
+        return nearest[min(self.count, len(nearest)) - 1] if nearest else None

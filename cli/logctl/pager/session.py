@@ -75,6 +75,7 @@ async def _show(paths: Paths, wish: Wish, trace: IO[str] | None) -> signal.Signa
                 now = trio.current_time()
                 state, effects = start(
                     wish.runs,
+                    patterns=wish.patterns,
                     rows=rows,
                     columns=columns,
                     now=now,

@@ -13,11 +13,12 @@ from logctl.pager.filters import Filter
 from logctl.pager.layout import Look, Times
 from logctl.pager.screen import Anchor, Paper, Screen
 from logctl.pager.seeking import Reading, Search, Seek
+from logd.states import told
 
 NOTE_SECONDS: Final = 2.5
 REST_SECONDS: Final = 0.3
 """Since the user's last action, before being at the end turns follow on, where that is asked for."""
-SILENT_SECONDS: Final = 10.0
+SILENT_SECONDS: Final = 20.0
 """Without a record, before a running run is said to be silent."""
 LAG_SECONDS: Final = 1.0
 GUTTER_COLUMNS: Final = 1
@@ -50,13 +51,12 @@ class Phase(Enum):
     WAITING = "waiting"
     RUNNING = "running"
     ENDED = "ended"
+    LOST = "lost"
     REMOVED = "removed"
 
 
-class Progress(NamedTuple):
-    done: int
-    total: int
-    text: str
+OVER: Final = (Phase.ENDED, Phase.LOST)
+"""The phases of a run that nothing more comes of, until it starts again."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Run:
     """When its last record came, or it started."""
     stalled: str = ""
     """Why it cannot be stored."""
-    progress: Progress | None = None
+    progress: str = ""
+    """How far its board says that it is."""
     skipped: int = 0
     """Records that were left out of what was pushed, since the pager began."""
     lag_seconds: float = 0.0
@@ -81,6 +82,11 @@ class Run:
     """The newest one since that was on a screen which the user then left."""
     origin_us: int = 0
     """The time of the first record that was seen of it."""
+
+    @property
+    def ended(self) -> str:
+        """How it ended, in the words that are said of runs elsewhere, too."""
+        return told(self.phase.value, self.exit_status)
 
 
 class Note(NamedTuple):
@@ -114,6 +120,8 @@ class Found(NamedTuple):
     filter: Filter
     said: str
     backward: bool
+    text: str = ""
+    """The pattern as it was typed."""
 
 
 Goal: TypeAlias = Seek | Search
@@ -124,6 +132,8 @@ class State:
     document: Document
     runs: Mapping[str, Run]
     """The same runs as the document's."""
+    patterns: tuple[str, ...] = ()
+    """Of runs that are to start, beside these."""
     rows: int = 24
     columns: int = 80
     now: float = 0.0

@@ -14,7 +14,7 @@ from logctl.figures import human_age
 from logctl.pager.attributes import Attribute, Segment
 from logctl.pager.cells import columns_of, fitted
 from logctl.pager.seeking import Search, Seek
-from logctl.pager.state import LAG_SECONDS, SILENT_SECONDS, Phase, Run, State
+from logctl.pager.state import LAG_SECONDS, OVER, SILENT_SECONDS, Phase, Run, State
 from logctl.terminal_text import escape_text
 
 
@@ -92,11 +92,17 @@ def _parts(state: State) -> Iterator[Part]:
 def _runs(state: State) -> str:
     """Which runs are shown, and how they are."""
     runs = state.runs
+    if not runs:
+        return f"waiting for {' or '.join(state.patterns)} to start"
     if len(runs) == 1:
         ((name, run),) = runs.items()
+        if run.phase is Phase.WAITING:
+            return f"waiting for {name} to start"
         return f"{name} {_said_of(run, state.now)}".rstrip()
     phases = [run.phase for run in runs.values()]
     said = f"{len(runs)} runs, {phases.count(Phase.RUNNING)} running"
+    if waiting := phases.count(Phase.WAITING):
+        said += f", waiting for {waiting}"
     if state.document.hidden:
         said += f", {len(state.document.hidden)} hidden"
     stalled = next((name for name, run in runs.items() if run.stalled), "")
@@ -106,13 +112,11 @@ def _runs(state: State) -> str:
 def _said_of(run: Run, now: float) -> str:
     if run.stalled:
         return f"cannot be stored: {escape_text(run.stalled, colour=False)}"
-    if run.phase is Phase.ENDED:
-        return "ended" if run.exit_status is None else f"ended {run.exit_status}"
+    if run.phase in OVER:
+        return run.ended
     silent = now - run.heard_at
     if run.phase is Phase.RUNNING and silent >= SILENT_SECONDS:
         return f"silent for {human_age(silent)}"
-    if run.phase is Phase.WAITING:
-        return "is awaited"
     return str(run.phase.value)
 
 
@@ -143,10 +147,5 @@ def _position(state: State) -> str:
 
 def _progress(state: State) -> str:
     """How far the first run is that has a board."""
-    for name in state.shown_runs:
-        progress = state.runs[name].progress
-        if progress is not None:
-            share: int | None = min(100, 100 * progress.done // progress.total) if progress.total > 0 else None
-            amount = f"{progress.done:,}" if share is None else f"{share}%"
-            return f"{escape_text(progress.text, colour=False)} {amount}".strip()
-    return ""
+    told = next((state.runs[name].progress for name in state.shown_runs if state.runs[name].progress), "")
+    return escape_text(told, colour=False)

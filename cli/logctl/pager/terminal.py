@@ -7,6 +7,8 @@ rows that have changed. Everything that is changed of the terminal is put back b
   that ^C, ^Z, ^S and ^\\ are keys
 - wheel as arrow keys (DEC 1007), reports of focus (1004) and pasted text (2004)
 - standard error, where that is the same terminal: what is written to it meanwhile is kept, and written at the end
+
+A terminal that takes nothing holds nothing up: what is written waits in output.py, and is dropped at the end.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from urwid.display.raw import Screen
 from logctl.pager.attributes import Segment
 from logctl.pager.cells import columns_of
 from logctl.pager.events import Clicked, Event, FocusChanged, KeyPressed, Resized, Wheel
+from logctl.pager.output import Output
 from logctl.pager.theme import Theme, is_light
 from logctl.pager.view import View
 
@@ -39,6 +42,9 @@ MAX_COPIED_BYTES: Final = 74_994
 KEPT_ERROR_BYTES: Final = 64 * 1024
 """Of what was written to standard error meanwhile: its end."""
 
+DRAIN_SECONDS: Final = 0.5
+"""How long giving the terminal back waits for it to take what was written, and as long for what puts it back."""
+
 _ALTERNATE_SCROLL = "\x1b[?1007s\x1b[?1007h"
 _NO_ALTERNATE_SCROLL = "\x1b[?1007l\x1b[?1007r"
 _ASK_BACKGROUND = "\x1b]11;?\x1b\\"
@@ -49,11 +55,11 @@ _BEGUN_BACKGROUND = re.compile(rb"\x1b\]1?1?;?[^\x07\x1b]{0,40}\x1b?$")
 
 
 class _Screen(Screen):
-    """urwid's screen, whose signals are the pager's, and which writes each frame by itself and whole."""
+    """urwid's screen, whose signals are the pager's, and which writes each frame by itself."""
 
-    def __init__(self, fd_in: IO[Any], fd_out: int) -> None:
+    def __init__(self, fd_in: IO[Any], output: Output) -> None:
         super().__init__(input=fd_in, focus_reporting=True, bracketed_paste_mode=True)
-        self._fd_out = fd_out
+        self._output = output
         self._unwritten: list[str] = []
 
     def signal_init(self) -> None:
@@ -67,8 +73,7 @@ class _Screen(Screen):
 
     def flush(self) -> None:
         data, self._unwritten = "".join(self._unwritten).encode("utf-8", "replace"), []
-        while data:
-            data = data[os.write(self._fd_out, data) :]
+        self._output.write(data)
 
 
 class _Painted:
@@ -114,7 +119,8 @@ class Terminal:
         self._asks = asks
         self._in = sys.stdin.fileno()
         self._out = sys.stdout.fileno()
-        self._screen = _Screen(sys.stdin, self._out)
+        self._output = Output(self._out)
+        self._screen = _Screen(sys.stdin, self._output)
         self._screen.set_terminal_properties(colors=theme.colours)
         self._settings: list[Any] | None = None
         self._errors: IO[bytes] | None = None
@@ -134,6 +140,20 @@ class Terminal:
     def fileno(self) -> int:
         """The descriptor to read from when something is typed."""
         return self._in
+
+    @property
+    def output_fileno(self) -> int:
+        """The descriptor to write on to, when it can be written to."""
+        return self._output.fileno()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it has not taken yet what was written: nothing is to be painted then."""
+        return self._output.is_behind
+
+    def write_on(self) -> None:
+        """Write of what waits for that as much as the terminal takes."""
+        self._output.write_on()
 
     # Taking it over, and giving it back
 
@@ -165,14 +185,20 @@ class Terminal:
         return was_needed
 
     def close(self) -> None:
-        """Give it back as it was; also where it has gone."""
+        """Give it back as it was, within about a second, also where it has gone; it is not to be used any more."""
+        self._give_back()
+        self._output.close()
+
+    def _give_back(self) -> None:
         settings, self._settings = self._settings, None
         if settings is None:
             return
+        self._output.drain(DRAIN_SECONDS)
         with suppress(OSError, termios.error):
             self._screen.write(_NO_ALTERNATE_SCROLL)
             self._screen.stop()
             self._screen.flush()
+        self._output.drain(DRAIN_SECONDS)
         with suppress(OSError, termios.error):
             termios.tcsetattr(self._in, termios.TCSANOW, settings)
         self._give_errors_back()
@@ -180,7 +206,7 @@ class Terminal:
     @contextmanager
     def lent(self) -> Iterator[None]:
         """Give it to something else for a while."""
-        self.close()
+        self._give_back()
         try:
             yield
         finally:
@@ -204,13 +230,17 @@ class Terminal:
         with self._errors as kept, suppress(OSError):
             length = kept.seek(0, os.SEEK_END)
             kept.seek(max(0, length - KEPT_ERROR_BYTES))
-            os.write(2, kept.read())
+            # Not to standard error, which would block where the terminal takes nothing: it is the same.
+            self._output.write(kept.read())
+            self._output.drain(DRAIN_SECONDS)
         self._errors = self._stderr = None
 
     # Showing
 
     def paint(self, view: View, columns: int) -> None:
-        """Show a view that is so wide; what is there already is not written again."""
+        """Show a view that is so wide; what is there already is not written again. EOFError where it has gone."""
+        if self._output.has_gone:
+            raise EOFError
         canvas = _Painted(view, columns, self.theme)
         self._screen.draw_screen((columns, len(view.rows)), cast("Any", canvas))
 

@@ -16,6 +16,7 @@ from enum import Enum
 from operator import attrgetter
 from typing import Final, TypeAlias
 
+from logctl.merging import MERGE_SECONDS
 from logctl.pager.events import Piece
 
 SPAN_RECORDS: Final = 1000
@@ -44,6 +45,11 @@ class Held:
         self.at_us = max(at_us, time_us)
         self.data = data
         self._rows: list[bytes] | None = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether they are behind others that were received after them, by more than is worth saying."""
+        return self.at_us - self.time_us > MERGE_SECONDS * 1e6
 
     @property
     def rows(self) -> list[bytes]:
@@ -125,6 +131,7 @@ class Tiling(tuple[Span, ...]):
             not (isinstance(first, Held) and isinstance(second, Held) and first.next_seq == seq)
             or len(first) + len(second) > JOINED_RECORDS
             or second.at_us - first.at_us > JOINED_US
+            or first.is_late != second.is_late
         ):
             return self
         both = Held(first.first_seq, second.next_seq, first.time_us, first.data + second.data, first.at_us)

@@ -17,6 +17,7 @@ from typing import Any, Final
 from logctl.pager.boards import told_of
 from logctl.pager.events import (
     Arrived,
+    Board,
     CancelRead,
     Cleared,
     Counted,
@@ -60,6 +61,8 @@ class _Watched:
     """What `attach` begins with, and where it would go on."""
     sub: int | None = None
     board: int | None = None
+    told: str = ""
+    """What was told of its board."""
     is_running: bool = False
     """Whether the pager was told so."""
     is_over: bool = False
@@ -68,7 +71,9 @@ class _Watched:
     ended_seq: int = 0
     ended_us: int = 0
     begun_us: int = 0
-    """When a session of it was last opened, as far as is known."""
+    """When somebody last began to write it, as far as is known; a daemon that is started anew tells a later time."""
+    ran_from_us: int = 0
+    """The same of what is running: the earliest that was told."""
     since_us: int = 0
     """From when on what is sent is new; what is older was there before anybody looked."""
     cut_seq: int = 0
@@ -141,10 +146,11 @@ class Watching:
             if watched.name in effect.after:
                 watched.start = {**watched.start, "from_seq": max(1, effect.after[watched.name])}
                 watched.start.pop("last", None)
+                watched.start.pop("from_time_us", None)
             if not watched.is_over or watched.start.get("from_seq", 0) <= watched.ended_seq:
                 yield self._attach(watched)
-            if watched.board is None and len(self._boards) < MAX_BOARDS:
-                yield self._watch_board(watched)
+            self._watch_board(watched)
+        yield from self.take_replies()
 
     def _attach(self, watched: _Watched) -> Attach:
         watched.sub = self._new_id()
@@ -162,10 +168,12 @@ class Watching:
             **watched.start,
         )
 
-    def _watch_board(self, watched: _Watched) -> Watch:
-        watched.board = self._new_id()
-        self._boards[watched.board] = watched, {}
-        return Watch(watched.board, "board", run=watched.name)
+    def _watch_board(self, watched: _Watched) -> None:
+        """Watch a run's board, which also tells when the run is removed that has ended."""
+        if watched.board is None and len(self._boards) < MAX_BOARDS:
+            watched.board = self._new_id()
+            self._boards[watched.board] = watched, {}
+            self._replies.append(Watch(watched.board, "board", run=watched.name))
 
     def _set_view(self, paused: bool) -> Iterator[Message]:
         self._paused = paused
@@ -240,6 +248,8 @@ class Watching:
             yield Counted(watched.name, message.first_seq, message.head)
 
     def _take_event(self, message: protocol.Event) -> Iterator[Event]:
+        if message.kind == "removed" and message.sub in self._boards:
+            yield from self._removed(self._lose_board(message.sub))
         if (watched := self._subs.get(message.sub)) is None:
             return
         name = watched.name
@@ -260,9 +270,7 @@ class Watching:
             case "resumed":
                 yield Resumed(name)
             case "removed":
-                self._end(watched, message.seq)
-                watched.was_removed = True
-                yield Removed(name)
+                yield from self._removed(watched)
             case "ended":
                 yield from self._ended(watched, message)
 
@@ -270,15 +278,26 @@ class Watching:
         if self._paused:
             yield Counted(watched.name, 1, message.seq)
         was_told = watched.is_over and watched.ended_seq == message.seq
-        ran_us = self._clock_us() - watched.begun_us if watched.is_running and watched.begun_us else None
+        ran_us = self._clock_us() - watched.ran_from_us
+        seconds = max(0, ran_us) / 1e6 if watched.is_running and watched.ran_from_us else None
         self._end(watched, message.seq)
         if not was_told:
-            seconds = None if ran_us is None else max(0, ran_us) / 1e6
-            yield RunEnded(watched.name, message.seq, message.exit_status, seconds)
+            yield RunEnded(watched.name, message.seq, message.exit_status, seconds, message.lost)
+
+    def _removed(self, watched: _Watched) -> Iterator[Event]:
+        if not watched.was_removed:
+            self._end(watched, 0)
+            watched.was_removed = True
+            yield Removed(watched.name)
+
+    def _lose_board(self, sub: int) -> _Watched:
+        watched, _ = self._boards.pop(sub)
+        watched.board = None
+        return watched
 
     def _end(self, watched: _Watched, seq: int) -> None:
         self._subs = {number: each for number, each in self._subs.items() if each is not watched}
-        watched.sub, watched.is_over, watched.is_running = None, True, False
+        watched.sub, watched.is_over, watched.is_running, watched.ran_from_us = None, True, False, 0
         watched.ended_seq, watched.ended_us = seq, self._clock_us()
 
     def _take_items(self, message: Items) -> Iterator[Event]:
@@ -291,8 +310,9 @@ class Watching:
             if message.whole:
                 board.clear()
             board.update(message.items)
-            if not message.more and (told := told_of(watched.name, board)) is not None:
-                yield told
+            if not message.more and (told := told_of(board, self._clock_us())) != watched.told:
+                watched.told = told
+                yield Board(watched.name, told)
 
     def _take_run(self, name: str, value: dict[str, Any]) -> Iterator[Event]:
         running, begun_us = value["state"] in GOES_ON, value["begun_us"]
@@ -300,21 +320,26 @@ class Watching:
         if watched is None:
             is_new = begun_us > self._began_us
             if (running or is_new) and any(fnmatchcase(name, pattern) for pattern in self._patterns):
-                start = {"from_seq": max(1, value["begun_seq"])} if is_new else {"last": WINDOW_RECORDS}
-                watched = self._runs[name] = _Watched(name, start, begun_us=begun_us, is_running=True)
+                start = {"from_time_us": self._began_us} if is_new else {"last": WINDOW_RECORDS}
+                watched = self._runs[name] = _Watched(
+                    name, start, begun_us=begun_us, ran_from_us=begun_us, is_running=True
+                )
                 self._replies.append(self._attach(watched))
+                self._watch_board(watched)
                 yield RunStarted(name)
             return
         # One that ends soon after it begins may never be seen running.
         is_new = begun_us > (watched.begun_us or watched.ended_us)
         watched.begun_us = begun_us or watched.begun_us
+        if not watched.is_over or is_new:
+            watched.ran_from_us = watched.ran_from_us or begun_us
         if watched.is_over and is_new:
             yield from self._start_again(watched)
         elif running and not watched.is_over and not watched.is_running:
             watched.is_running = True
             yield RunStarted(name)
-        if running and watched.board is None and len(self._boards) < MAX_BOARDS:
-            self._replies.append(self._watch_board(watched))
+        if running:
+            self._watch_board(watched)
 
     def _start_again(self, watched: _Watched) -> Iterator[Event]:
         if watched.was_removed:  # another run of that name, which counts from 1
@@ -332,13 +357,16 @@ class Watching:
     def _take_error(self, message: Error) -> Iterator[Event]:
         if (effect := self._reads.pop(message.id or 0, None)) is not None:
             if message.code == ErrorCode.NO_SUCH_RUN:
+                watched = self._runs.get(effect.run)
+                if watched is not None and watched.is_over:
+                    yield from self._removed(watched)
                 yield PageRead(effect.request, (), 1, 0, None)
             else:
                 yield ReadFailed(effect.request, message.message)
         elif message.id in self._subs or message.id is None:
             raise BadFilter(message.message) if message.code == ErrorCode.BAD_FILTER else refusal(message)
-        elif (found := self._boards.pop(message.id, None)) is not None:
-            found[0].board = None
+        elif message.id in self._boards:
+            self._lose_board(message.id)
 
     _TAKES: Final[dict[type[Message], Callable[[Watching, Any], Iterator[Event]]]] = {
         Reply: _take_reply,

@@ -30,6 +30,7 @@ class FakeTerminal:
         self.size = (24, 80)
         self.is_within_key = False
         self.types = False
+        self.is_behind = False
         self.forgot = 0
 
     def fileno(self) -> int:

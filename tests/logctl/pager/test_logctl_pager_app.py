@@ -31,6 +31,8 @@ class FakeTerminal:
         self.did: list[object] = []
         self.size = (24, 80)
         self.is_within_key = False
+        self.is_behind = False
+        self.output_fileno = self._other
         self.types = False
 
     def fileno(self) -> int:
@@ -45,6 +47,10 @@ class FakeTerminal:
 
     def paint(self, view: View, columns: int) -> None:
         self.painted.append((trio.current_time(), view.text().splitlines()[-1]))
+
+    def write_on(self) -> None:
+        self.did.append("write on")
+        self.is_behind = False
 
     def forget(self) -> None:
         self.did.append("forget")
@@ -168,6 +174,32 @@ async def test_a_screen_that_nobody_looks_at_is_painted_once_a_second_and_a_key_
         assert "Follow paused" in bench.terminal.painted[before][1]
         bench.app.take([FocusChanged(True)])
         assert len(await flood(bench, 0.5)) > 20
+
+
+async def test_a_terminal_that_takes_nothing_holds_nothing_up(autojump_clock: trio.testing.MockClock) -> None:
+    async with running() as bench:
+        bench.arrive(1)
+        await trio.sleep(0.1)
+        stuck = os.pipe()
+        os.set_blocking(stuck[1], False)
+        while True:
+            try:
+                os.write(stuck[1], bytes(65536))
+            except BlockingIOError:
+                break
+        bench.terminal.is_behind, bench.terminal.output_fileno = True, stuck[1]
+        assert await flood(bench, 1.0) == []
+        await bench.press("F")
+        assert not bench.app.state.follow and bench.terminal.did.count("write on") == 0
+        while bench.terminal.is_behind:
+            os.read(stuck[0], 65536)
+            await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(0.1)
+        assert bench.terminal.painted[-1][1].startswith(" Follow paused")  # of now, and not a replay
+        await bench.press("q")
+        await bench.ended.wait()
+        for fd in stuck:
+            os.close(fd)
 
 
 async def test_each_effect_is_done_where_it_belongs(autojump_clock: trio.testing.MockClock) -> None:

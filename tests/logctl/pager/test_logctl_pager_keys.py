@@ -4,7 +4,7 @@ import shutil
 import subprocess
 
 import pytest
-from pager_bed import Pager, attached
+from pager_bed import FakeDaemon, Pager, attached
 
 from logctl.pager import actions
 from logctl.pager.commands import COMMANDS
@@ -257,7 +257,8 @@ def test_a_command_saves_all_that_is_shown() -> None:
     [
         (":nothing", "no command"),
         (":s", "short for"),
-        (":level loud", "is no level"),
+        (":level loud", "loud is no level; one of trace, debug, info, warn, error, fatal is"),
+        (":foo", ":foo is no command · :help shows them"),
         (":seq x", "no record's number"),
         (":time never", "is not a time"),
         (":save", "needs FILE"),
@@ -284,6 +285,24 @@ def test_prompts_are_edited_and_remembered() -> None:
     assert pager.state.prompt is None
 
 
+def test_a_filter_may_be_of_what_does_not_match() -> None:
+    pager = reading()
+    pager.enter("&!line .*[0-8]$")
+    assert len(pager.seqs) == 11 and all(seq % 10 == 9 for seq in pager.seqs)
+    pager.wait(3)
+    assert "&!/line .*[0-8]$/" in pager.status
+    pager.enter("/line")
+    assert "/line/ is not found" not in pager.status
+    pager.enter("&")
+    assert "&" not in pager.status and len(pager.seqs) == 11
+
+
+def test_a_key_that_is_none_says_so() -> None:
+    pager = reading()
+    pager.press("z")
+    assert "z does nothing here · h shows what keys do" in pager.status
+
+
 # Searching
 
 
@@ -297,6 +316,49 @@ def test_a_search_goes_on_and_back() -> None:
         found.append(pager.state.current[1])
     assert found == [105, 115, 125, 115, 105, 105]
     assert "is not found before this" in pager.status
+
+
+def test_a_search_takes_a_count() -> None:
+    pager = reading()
+    pager.enter("/line 1.5$")
+    found = []
+    for keys in ("3n", "2N", "400n", "2N"):
+        pager.type(keys)
+        assert pager.state.current is not None
+        found.append(pager.state.current[1])
+        if keys == "400n":
+            assert "/line 1.5$/ is found only 8 times: this is the last" in pager.status
+    assert found == [135, 115, 195, 175]
+
+
+def test_a_search_that_finds_nothing_says_what_may_be_why() -> None:
+    pager = reading()
+    pager.enter("/LINE 1.5$")
+    assert "/LINE 1.5$/ is not found after this · -i ignores case" in pager.status
+    pager.press("-", "i")
+    pager.type("n")
+    assert pager.state.current is not None and pager.state.current[1] == 105
+    pager.enter("/NO")
+    assert "/NO/ is not found after this" in pager.status and "-i" not in pager.status
+    pager.press("-", "i")
+    pager.enter(r"/\W\d{9}")
+    assert "-i" not in pager.status
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_chopped_lines_scroll_so_that_what_is_found_is_seen(columns: int) -> None:
+    daemon = FakeDaemon("job")
+    daemon.append("job", ["short needle", "x" * 500 + " needle " + "y" * 500, "first\nz\n" + "z" * 90 + "needle\nlast"])
+    pager = Pager(daemon, columns=columns)
+    pager.settle()
+    pager.press("S")
+    pager.enter(":seq 1")
+    lefts: list[int] = []
+    for keys in ("/needle", "/", "?", "?"):
+        pager.enter(keys)
+        assert any("needle" in line for line in pager.lines[:-1])
+        lefts.append(pager.state.left)
+    assert lefts[3] == 0 < lefts[1] < lefts[0] == lefts[2] < 501
 
 
 def test_what_is_found_on_the_screen_moves_nothing() -> None:

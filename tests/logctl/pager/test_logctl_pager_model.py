@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from pager_bed import FakeDaemon, Pager, attached
+from pager_bed import START_US, FakeDaemon, Pager, attached, row
 
 from logctl.pager.events import (
     Arrived,
     Cleared,
+    Disconnected,
     FollowTurned,
     Gap,
     Piece,
@@ -175,6 +176,41 @@ def test_the_end_is_read_where_it_was_cut_off() -> None:
     assert pager.state.follow and pager.seqs[-1] == 510
 
 
+def test_no_scrolling_passes_by_what_was_skipped_unseen() -> None:
+    pager = Pager(FakeDaemon("job", window=50), rows=12)
+    for _ in range(3):
+        pager.daemon.append("job", ["flood"] * 1000)
+        pager.push()
+    pager.press("ctrl c", *"100k")
+    assert "950 records skipped" in pager.lines[0] and pager.seqs[0] == 2951
+    pager.press("b")
+    assert "950 records skipped" in pager.lines[0] and "reading" in pager.status
+    pager.settle()
+    before = pager.seqs[0]
+    assert before == 2950
+    for _ in range(11):
+        pager.type("100k")
+    assert pager.seqs[0] == before - 1100
+    pager.tell(Disconnected())
+    for _ in range(20):
+        pager.press(*"500k")  # what is held can be read all the same
+    assert pager.seqs[0] < 1000
+
+
+def test_what_comes_late_while_somebody_reads_is_behind_and_marked() -> None:
+    pager = Pager(FakeDaemon("one", "two"))
+    pager.daemon.append("one", ["first"])
+    pager.settle()
+    pager.press("ctrl c")
+    for seconds, name, message in ((5, "one", "of five"), (2, "two", "of two"), (6, "two", "of six")):
+        at_us = START_US + seconds * 1_000_000
+        piece = Piece(2 if name == "one" or seconds == 6 else 1, 1, at_us, row(message, time_us=at_us) + b"\n")
+        pager.tell(Arrived(name, (piece,), piece.next_seq, piece.first_seq))
+    pager.press(" ")
+    shown = [line for line in pager.lines if " of " in line]
+    assert [line[1:5] + line.split()[-1] for line in shown] == ["one five", "two~two", "two six"]
+
+
 def test_what_is_pushed_while_the_end_of_several_runs_is_read_is_shown() -> None:
     daemon = FakeDaemon("one", "two")
     daemon.append("one", [f"line {number}" for number in range(3000)])
@@ -234,14 +270,21 @@ def test_the_nearest_survivor_stands_where_a_record_is_gone() -> None:
     assert "not there any more" in pager.status
 
 
-@pytest.mark.parametrize("event", [Cleared("job"), Removed("job")])
-def test_where_all_is_gone_it_says_so(event: Cleared | Removed) -> None:
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (Cleared("job"), "job was cleared"),
+        (Removed("job"), "job was removed"),
+        (Gap("job", 1, 100), "All records are gone"),
+    ],
+)
+def test_where_all_is_gone_it_says_so(event: Cleared | Removed | Gap, said: str) -> None:
     pager = attached(100)
     pager.press("b")
     pager.settle()
     pager.daemon.runs["job"].first_seq = 101
     pager.tell(event)
-    assert "All records are gone" in pager.status and "100 records not there any more" in pager.text
+    assert said in pager.status and "100 records not there any more" in pager.text
 
 
 def test_a_filter_and_back_is_where_one_was() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from logctl.pager.listing import Listing
 from logctl.pager.runs_list import RunsList, view_of_runs
 
 NOW_US = 1_795_000_000_000_000
@@ -39,6 +40,43 @@ def test_keys_move_open_and_close() -> None:
     for key in ("q", "esc", "T", "ctrl c"):
         assert listed.press(key, 10).closes
     assert listed.press("x", 10) == listed
+
+
+def table(head: int, state: str = "running", **values: Any) -> dict[str, Any]:
+    """A run in use as the topic `runs` has it."""
+    return {"state": state, "first_seq": 1, "head": head, "exit_status": None, "records_per_second": 0.0, **values}
+
+
+def test_what_is_told_changes_runs_where_they_are_and_what_is_new_is_first() -> None:
+    listed = RunsList.of(RUNS, NOW_US, current="old")
+    later = NOW_US + 10_000_000
+    told = listed.told(Listing(changed={"old": table(12_346), "fresh": table(7), "new": None}), later)
+    shown = view_of_runs(told, 8, 60).text().splitlines()
+    assert [line.split()[:2] for line in shown[1:4]] == [["fresh", "running"], ["busy", "running"], ["new", "ended"]]
+    assert shown[4].split() == ["▸", "old", "running", "12,346", "1.0", "MiB", "0", "s", "ago"]
+    assert "13 s ago" in shown[2]  # whose age grows though nothing is told of it
+    ended = told.told(Listing(changed={"old": table(12_346, "ended", exit_status=3)}), later)
+    assert "▸ old    ended 3" in view_of_runs(ended, 8, 60).text()
+
+
+def test_what_is_chosen_stays_so_whatever_comes_and_goes() -> None:
+    listed = RunsList.of(RUNS, NOW_US, current="new")
+    told = listed.told(Listing([run("before"), *RUNS]), NOW_US)
+    assert (told.chosen_name, told.chosen) == ("new", 2)
+    gone = told.told(Listing([run("old"), run("busy")]), NOW_US)
+    assert [each["name"] for each in gone.runs] == ["busy", "old"] and gone.chosen_name == "old"
+    assert gone.told(Listing([]), NOW_US).press("enter", 10).opens == ""
+    away = gone.told(Listing(connected=False), NOW_US)
+    assert "reconnecting…" in view_of_runs(away, 8, 60).text() and away.runs == gone.runs
+
+
+def test_a_click_chooses_and_another_opens_and_the_wheel_moves() -> None:
+    listed = RunsList.of(RUNS, NOW_US)
+    assert listed.click(3, 10).chosen_name == "old"
+    assert listed.click(3, 10).click(3, 10).opens == "old"
+    for row in (0, 4, 9):
+        assert listed.click(row, 10) == listed
+    assert listed.moved(3).chosen == 2 and listed.moved(-3).chosen == 0
 
 
 def test_the_chosen_run_is_on_the_screen_however_small_that_is() -> None:

@@ -69,7 +69,7 @@ def few() -> Pager:
 
 def follow_wide() -> Pager:
     pager = scraper(60, 200)
-    pager.tell(Board("scrape-1", 45, 100, "pages"))
+    pager.tell(Board("scrape-1", "pages 45%"))
     return pager
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from pager_bed import FakeDaemon, Pager, attached
+from pager_bed import FakeDaemon, FakeRun, Pager, attached
 
 from logctl.pager.events import (
     Arrived,
@@ -43,17 +43,14 @@ def running(count: int = 100) -> Pager:
     ("happens", "said"),
     [
         (lambda pager: None, " job running  [x] Follow  100/100 100%"),
-        (lambda pager: pager.wait(12), " job silent for 12 s  [x] Follow  100/100 100%"),
+        (lambda pager: pager.wait(21), " job silent for 21 s  [x] Follow  100/100 100%"),
         (lambda pager: pager.tell(RunEnded("job", 100, 2)), " job ended 2  [ ] Follow  100/100 100%"),
         (lambda pager: pager.tell(RunEnded("job", 100)), " job ended  [ ] Follow  100/100 100%"),
-        (lambda pager: pager.tell(RunWaiting("job")), " job is awaited  [x] Follow  100/100 100%"),
+        (lambda pager: pager.tell(RunWaiting("job")), " waiting for job to start  [x] Follow  100/100 100%"),
         (lambda pager: pager.tell(Stalled("job", "full")), " job cannot be stored: full  [x] Follow  100/100 100%"),
         (lambda pager: pager.tell(Disconnected()), " job running  [x] Follow  reconnecting…  100/100 100%"),
-        (lambda pager: pager.tell(Board("job", 45, 100, "pages")), " job running  [x] Follow  100/100 100%  pages 45%"),
-        (
-            lambda pager: pager.tell(Board("job", 4500, 0, "pages")),
-            " job running  [x] Follow  100/100 100%  pages 4,500",
-        ),
+        (lambda pager: pager.tell(Board("job", "pages 45%")), " job running  [x] Follow  100/100 100%  pages 45%"),
+        (lambda pager: pager.tell(RunEnded("job", 100, lost=True)), " job lost  [ ] Follow  100/100 100%"),
         (lambda pager: pager.press("1", "2"), " job running  [x] Follow  100/100 100%  :12"),
         (
             lambda pager: (pager.press("ctrl c"), pager.tell(Counted("job", 1, 12_445))),
@@ -69,6 +66,29 @@ def test_the_status_line_says_how_things_are(happens: Callable[[Pager], object],
     pager = running()
     happens(pager)
     assert wide(pager) == said
+
+
+def test_a_run_is_silent_since_its_newest_record_however_long_one_looks() -> None:
+    daemon = FakeDaemon("job")
+    daemon.append("job", ["long ago"])
+    pager = Pager(daemon)
+    pager.now = 40.5
+    pager.tell(RunStarted("job"))
+    pager.settle()
+    assert " job silent for 40 s " in wide(pager)
+    pager.tell(Arrived("job", (), 3, 2))  # what a filter leaves out is heard, too
+    assert " job running " in wide(pager)
+
+
+def test_what_does_not_exist_yet_is_waited_for() -> None:
+    pager = Pager(FakeDaemon(), patterns=("scrape-*", "build"))
+    assert " waiting for scrape-* or build to start  [x] Follow" in wide(pager)
+    pager.daemon.runs["scrape-1"] = FakeRun()
+    pager.tell(RunStarted("scrape-1"))
+    assert " scrape-1 running  [x] Follow" in wide(pager)
+    pager.daemon.runs["scrape-2"] = FakeRun()
+    pager.tell(RunWaiting("scrape-2"))
+    assert " 2 runs, 1 running, waiting for 1  [x] Follow" in wide(pager)
 
 
 def test_what_is_new_is_counted_until_it_was_on_the_screen() -> None:

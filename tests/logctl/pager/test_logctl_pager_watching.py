@@ -68,8 +68,8 @@ class Bench:
     def event(self, run: str, kind: str, **options: Any) -> list[Event]:
         return self.take(protocol.Event(self.subs[run], kind, **options))
 
-    def runs(self, state: str, begun_us: int, run: str = "job", begun_seq: int = 1) -> list[Event]:
-        item = {"state": state, "begun_us": begun_us, "begun_seq": begun_seq}
+    def runs(self, state: str, begun_us: int, run: str = "job") -> list[Event]:
+        item = {"state": state, "begun_us": begun_us}
         return self.take(Items(self.topic, {run: item}))
 
 
@@ -113,6 +113,7 @@ def test_what_befalls_a_run() -> None:
     assert bench.event("job", "cleared", seq=10, generation=2) == [Cleared("job")]
     assert bench.event("job", "truncated", seq=8) == [Truncated("job", 7)]
     assert bench.event("job", "removed") == [Removed("job")]
+    assert Bench("job").event("job", "ended", seq=9, lost=True) == [RunEnded("job", 9, lost=True)]
 
 
 def test_a_reply_before_the_cursor_says_that_records_are_gone_once() -> None:
@@ -135,6 +136,39 @@ def test_a_run_that_ends_and_starts_again_is_attached_to_again() -> None:
     assert bench.runs("running", bench.now_us + 1) == [RunStarted("job")]
     (again,) = [each for each in bench.watching.take_replies() if isinstance(each, Attach)]
     assert (again.from_seq, again.generation) == (10, 1)
+
+
+def test_a_run_runs_from_when_it_began_whatever_becomes_of_the_daemon() -> None:
+    bench = Bench("job")
+    bench.runs("running", NOW_US - 60_000_000)
+    bench.connect()
+    bench.subscribe(1)
+    bench.runs("awaited", 0)
+    bench.runs("running", NOW_US + 1)  # its session is back, at another daemon
+    assert bench.event("job", "ended", seq=9) == [RunEnded("job", 9, None, 60.0)]
+    assert bench.runs("running", NOW_US + 1) == []
+    assert bench.runs("running", NOW_US + 2) == [RunStarted("job")]
+    bench.now_us += 5_000_002
+    bench.subs = {each.run: each.id for each in bench.watching.take_replies() if isinstance(each, Attach)}
+    assert bench.event("job", "ended", seq=9) == [RunEnded("job", 9, None, 5.0)]
+
+
+def test_a_run_that_is_removed_when_it_has_ended_is_noticed_by_its_board_or_by_reading() -> None:
+    bench = Bench("job", "other")
+    boards = {each.run: each.id for each in bench.asked if isinstance(each, Watch)}
+    for name in bench.subs:
+        bench.event(name, "ended", seq=9)
+    assert bench.take(protocol.Event(boards["job"], "removed")) == [Removed("job")]
+    assert bench.take(protocol.Event(boards["job"], "removed")) == []
+    (read,) = bench.watching.ask(ReadPage(7, "other"))
+    assert isinstance(read, Read)
+    assert bench.take(Error("no_such_run", "no", read.id)) == [Removed("other"), PageRead(7, (), 1, 0, None)]
+    # One of that name is another run, which counts from 1.
+    assert bench.runs("running", NOW_US + 1) == [Truncated("job", 0), RunStarted("job")]
+    attach, board = bench.watching.take_replies()
+    assert isinstance(attach, Attach)
+    assert (attach.run, attach.from_seq) == ("job", 1)
+    assert isinstance(board, Watch)
 
 
 def test_what_came_before_the_end_while_it_was_paused_comes_when_it_goes_on() -> None:
@@ -166,11 +200,21 @@ def test_a_pattern_takes_in_runs_that_run_and_those_that_start() -> None:
     assert bench.runs("ended", 0, "scrape-0") == []
     assert bench.runs("running", NOW_US - 5, "build") == []
     assert bench.runs("running", NOW_US - 5, "scrape-1") == [RunStarted("scrape-1")]
-    assert bench.runs("ended", NOW_US + 5, "scrape-2", begun_seq=7) == [RunStarted("scrape-2")]
+    assert bench.runs("ended", NOW_US + 5, "scrape-2") == [RunStarted("scrape-2")]
     starts = [
-        (each.run, each.last, each.from_seq) for each in bench.watching.take_replies() if isinstance(each, Attach)
+        (each.run, each.last, each.from_time_us) for each in bench.watching.take_replies() if isinstance(each, Attach)
     ]
-    assert starts == [("scrape-1", WINDOW_RECORDS, None), ("scrape-2", None, 7)]
+    assert starts == [("scrape-1", WINDOW_RECORDS, None), ("scrape-2", None, NOW_US)]
+
+
+def test_the_board_of_a_run_that_a_pattern_takes_in_is_watched_and_its_duration_known() -> None:
+    bench = Bench(patterns=("scrape-*",))
+    bench.runs("running", NOW_US - 5_000_000, "scrape-1")
+    attach, board = bench.watching.take_replies()
+    assert isinstance(board, Watch)
+    bench.subs = {"scrape-1": attach.id}  # type: ignore[attr-defined]
+    assert bench.event("scrape-1", "ended", seq=3) == [RunEnded("scrape-1", 3, None, 5.0)]
+    assert bench.take(protocol.Event(board.id, "removed")) == [Removed("scrape-1")]
 
 
 def test_pages_answer_the_requests_that_are_waited_for() -> None:
@@ -205,10 +249,13 @@ def test_a_first_filter_that_is_none_is_an_error_and_a_board_that_there_is_not_i
         bench.take(Error("bad_filter", "no", bench.subs["job"]))
 
 
-def test_a_board_tells_by_the_item_that_tells_most() -> None:
+def test_a_board_tells_how_far_all_of_it_is() -> None:
     bench = Bench("job")
     (board,) = [each for each in bench.asked if isinstance(each, Watch)]
-    items: dict[str, Any] = {"a": {"done": 3}, "pages": {"done": 4, "total": 9}, "z": {"text": "x"}}
-    assert bench.take(Items(board.id, items, whole=True)) == [Board("job", 4, 9, "pages")]
-    assert bench.take(Items(board.id, {"pages": None})) == [Board("job", 3, 0, "a")]
-    assert bench.take(Items(board.id, {"a": None})) == []
+    items: dict[str, Any] = {"a": {"done": 4499, "unit": "lines"}, "queue": {"gauge": 7}}
+    assert bench.take(Items(board.id, items, whole=True)) == [Board("job", "4,499 lines")]
+    items = {"p": {"done": 4, "total": 9, "unit": "pages"}, "q": {"done": 11, "total": 11, "unit": "pages"}}
+    assert bench.take(Items(board.id, items)) == [Board("job", "pages 75%")]
+    assert bench.take(Items(board.id, {"queue": {"gauge": 8}})) == []
+    assert bench.take(Items(board.id, {"p": {"done": 9, "total": 9}, "q": None})) == [Board("job", "done 100%")]
+    assert bench.take(Items(board.id, {}, whole=True)) == [Board("job")]
