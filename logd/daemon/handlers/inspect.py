@@ -56,7 +56,7 @@ def _describe_run(server: Server, row: RunRow) -> dict[str, Any]:
 
 def _state(server: Server, row: RunRow, run: LiveRun | None) -> str:
     silent_seconds = server.paces.config.silent_seconds
-    if run is not None:
+    if run is not None and (run.may_go_on or row.figures is not None):
         return run.state(silent_seconds)
     if row.figures is None:
         return "unreadable"
