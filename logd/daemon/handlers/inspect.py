@@ -58,7 +58,7 @@ def _state(server: Server, row: RunRow, run: LiveRun | None) -> str:
     if row.figures is None:
         return "unreadable"
     silent_seconds = server.paces.config.silent_seconds
-    if run is not None:
+    if run is not None and (run.may_go_on or row.figures is not None):
         return run.state(silent_seconds)
     return state_of(
         goes_on=bool(server.hub.awaited.get(row.name)),
