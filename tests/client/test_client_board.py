@@ -14,7 +14,7 @@ from logd.client.emitter import Emitter
 from logd.client.link import MAX_DELAY_SECONDS
 from logd.protocol import ErrorCode, Report
 from logd.protocol.checks import (
-    MAX_ITEM_NAMES,
+    MAX_FIELDS_OF_ITEM,
     MAX_ITEMS_IN_FRAME,
 )
 
@@ -128,7 +128,7 @@ def test_a_refused_report_costs_no_record() -> None:
         {"advance": 1},
         {"list": [1]},
         {"status": "x" * 2000},
-        {str(number): 1 for number in range(MAX_ITEM_NAMES + 1)},
+        {str(number): 1 for number in range(MAX_FIELDS_OF_ITEM + 1)},
     ],
 )
 def test_what_no_board_takes_is_refused_at_once(item: dict[str, Any]) -> None:
@@ -139,9 +139,9 @@ def test_what_no_board_takes_is_refused_at_once(item: dict[str, Any]) -> None:
 
 def test_fields_that_are_too_many_together_are_refused() -> None:
     emitter = Bench().emitter
-    emitter.report({"a": {f"a{number}": 1 for number in range(MAX_ITEM_NAMES)}})
+    emitter.report({"a": {f"a{number}": 1 for number in range(MAX_FIELDS_OF_ITEM)}})
     with pytest.raises(ValueError, match="too many"):
-        emitter.report({"a": {f"b{number}": 1 for number in range(10)}})
+        emitter.report({"a": {"b": 1}})
 
 
 def test_what_is_over_the_bound_is_left_out_and_said_once() -> None:

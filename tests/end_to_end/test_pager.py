@@ -141,7 +141,7 @@ def test_a_signal_ends_it_and_the_terminal_is_as_it_was(shared_daemon: Bed, numb
     with attached(shared_daemon, "signalled") as pager:
         pager.wait(lambda: 100 in shown_seqs(pager))
         pager.type("\x1bOQ")  # F2: the mouse's modes are set, too
-        pager.wait(lambda: "The mouse is the pager's" in pager.last)
+        pager.wait(lambda: b"\x1b[?1000h" in pager.written)
         assert not pager.is_restored
         os.kill(pager.pid, number)
         assert os.waitstatus_to_exitcode(pager.wait_ended()) == -number
