@@ -3,8 +3,8 @@
 Two pipes do not say which was written to first. So while little comes, each holds one write and no more: it is in
 packet mode (pipe(7)) with room for one packet, so that the next write to it waits until we have read; and the order in
 which both came to have something is kept by epoll, whose list is first in, first out. A write that follows another at
-once waits for some 20 µs so. In a flood, whenever we cannot read, and where the command does not wait for its pipes but has
-its writes fail, they are *wide*: then it waits for nothing but a full pipe, and the order is that in which we read.
+once waits for some 20 µs so. In a flood, whenever we cannot read, and where the command does not wait for its pipes but
+has its writes fail, they are *wide*: then it waits for nothing but a full pipe, and the order is that in which we read.
 
 Where the system has no such pipes, they are always wide.
 """
@@ -41,6 +41,8 @@ class Pipes:
         self._clock = clock
         self._write_ends: list[int] = []
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        self._order: list[int] = []
+        """What epoll has told of and was not to be read yet."""
         self.is_narrow = False
         self._second = 0.0
         """When the second began that is counted."""
@@ -61,10 +63,14 @@ class Pipes:
             self._epoll.register(fd, select.EPOLLIN | select.EPOLLET)
 
     def in_order(self, fds: Iterable[int]) -> list[int]:
-        """Descriptors that can be read, the one first that could be first."""
+        """Descriptors that can be read, the one first that could be first; each is to be read now."""
         ready = set(fds)
-        order = [fd for fd, _ in self._epoll.poll(0) if fd in ready] if self._epoll is not None else []
-        return [*order, *sorted(ready.difference(order))]
+        if self._epoll is not None:
+            self._order += [fd for fd, _ in self._epoll.poll(0) if fd not in self._order]
+        # What could be read only since the others were looked at keeps its place.
+        first = [fd for fd in self._order if fd in ready]
+        self._order = [fd for fd in self._order if fd not in ready]
+        return [*first, *sorted(ready.difference(first))]
 
     def begin(self) -> None:
         """Take it that little comes."""
