@@ -377,9 +377,10 @@ def test_logd_8_has_every_reserved_key_in_its_order() -> None:
 
 def test_setup_installs_every_page() -> None:
     setup = (ROOT / "setup.cfg").read_text("utf-8")
-    assert {f"man/{page.name}" for page in PAGES} == set(re.findall(r"= (man/\S+)$", setup, flags=re.M))
-    for page in PAGES:
-        assert f"share/man/man{page.suffix[1:]} = man/{page.name}\n" in setup
+    installed = dict(re.findall(r"^share/man/man(\d) =(.*\n(?: +.*\n)*)", setup, flags=re.M))
+    assert {page.suffix[1:] for page in PAGES} == installed.keys()
+    for section, pages in installed.items():
+        assert sorted(pages.split()) == [f"man/{page.name}" for page in PAGES if page.suffix == f".{section}"]
 
 
 def test_a_page_refers_to_pages_of_ours_that_exist() -> None:

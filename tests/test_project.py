@@ -49,7 +49,7 @@ def test_the_readme_names_the_demo_and_the_tests() -> None:
     assert {"scripts/demo", "scripts/test"} <= set(code_lines())
 
 
-@pytest.mark.parametrize("script", sorted(set(re.findall(r"\bscripts/\w+", README))))
+@pytest.mark.parametrize("script", sorted(set(re.findall(r"\bscripts/[\w-]+", README))))
 def test_a_script_that_the_readme_names_can_be_run(script: str) -> None:
     path = ROOT / script
     assert path.is_file()

@@ -161,7 +161,7 @@ class Server:
             with trio.move_on_after(TAKE_OVER_SECONDS):
                 while key in run.sessions:
                     await run.wait_turned()
-            stored_batch = await trio.to_thread.run_sync(self._last_batch, run, key)
+            stored_batch, began_us = await trio.to_thread.run_sync(self._known_of, run, key)
             if key in run.sessions:
                 raise RequestRefused(ErrorCode.ALREADY_OPEN, "the session is open on another connection")
         except BaseException:
@@ -172,7 +172,9 @@ class Server:
         session = Session(run, key, request, credentials, now_us(), stored_batch, stored_batch)
         session.pid, session.heard_us = job_pid(credentials, request.pid), session.started_us
         if not run.sessions:
-            run.begun_us, run.begun_seq = session.started_us, run.head + 1
+            # One that a stop has interrupted goes on, and so does its run.
+            run.begun_us = began_us if key in run.awaited and began_us is not None else session.started_us
+            run.begun_seq = run.head + 1
         run.is_lost = False
         run.sessions[key] = session
         run.turn()
@@ -180,13 +182,14 @@ class Server:
         self.topics.stir()
         return session
 
-    def _last_batch(self, run: LiveRun, key: int) -> int:
+    def _known_of(self, run: LiveRun, key: int) -> tuple[int, int | None]:
+        """A session's last stored batch, and when it first began, where that is known."""
         try:
-            begun_us = self.store.catalog.session_started_us(run.name, key)
+            began_us = self.store.catalog.session_started_us(run.name, key)
         except StoreError as error:
             log.error("the catalog cannot tell of a session of run %s: %s", run.name, error.message)
-            begun_us = None
-        return run.store.last_batch(key, begun_us)
+            began_us = None
+        return run.store.last_batch(key, began_us), began_us
 
     async def end_session(self, session: Session, exit_status: int | None, *, closed: bool = True) -> None:
         """End a session when all that was taken in of it is stored.

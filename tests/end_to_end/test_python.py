@@ -8,10 +8,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from bed import Bed, bed, wait_until
+
+from logd.errors import Refused
+from logd.protocol import ErrorCode, Remove
 
 CONFIGURED = """
 import logging.config
@@ -49,6 +53,22 @@ def started(bed: Bed, program: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.fixture
+def serving(shared_daemon: Bed) -> Iterator[Bed]:
+    """A daemon without the run that the programs log into, for tests that leave it as it is."""
+    yield shared_daemon
+    wait_until(lambda: _is_removed(shared_daemon))
+
+
+def _is_removed(bed: Bed) -> bool:
+    with bed.client() as client:
+        try:
+            client.request(Remove(client.new_id(), "job"))
+        except Refused as error:
+            return error.code == ErrorCode.NO_SUCH_RUN
+    return True
+
+
 def messages(bed: Bed, run: str = "job") -> list[str]:
     return [row["msg"] for row in bed.rows(run)]
 
@@ -59,9 +79,9 @@ def wait_messages(bed: Bed, count: int, run: str = "job") -> list[str]:
     return messages(bed, run)
 
 
-def test_a_handler_from_dictconfig_keeps_all_that_a_record_has(daemon: Bed) -> None:
+def test_a_handler_from_dictconfig_keeps_all_that_a_record_has(serving: Bed) -> None:
     done = python(
-        daemon,
+        serving,
         CONFIGURED
         + """
 log.debug("below the level")
@@ -75,7 +95,7 @@ log.critical("lost", stack_info=True)
 """,
     )
     assert (done.stdout, done.stderr) == ("", "")
-    rows = daemon.rows("job")
+    rows = serving.rows("job")
     assert [(row["level"], row["msg"], row["logger"], row["host"]) for row in rows] == [
         ("INFO", "fetched page in 134 ms", "app.pages", "h1"),
         ("WARN", "slow", "app.pages", "h1"),
@@ -88,9 +108,9 @@ log.critical("lost", stack_info=True)
     assert rows[3]["code.stacktrace"].startswith("Stack (most recent call last):\n")
 
 
-def test_records_of_threads_are_in_order_for_each(daemon: Bed) -> None:
+def test_records_of_threads_are_in_order_for_each(serving: Bed) -> None:
     python(
-        daemon,
+        serving,
         CONFIGURED
         + """
 import threading
@@ -102,9 +122,9 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 """,
     )
-    wait_messages(daemon, 40_000)
+    wait_messages(serving, 40_000)
     seen: dict[str, list[int]] = {}
-    for message in messages(daemon):
+    for message in messages(serving):
         name, number = message.split()
         seen.setdefault(name, []).append(int(number))
     assert seen == {str(name): list(range(5000)) for name in range(8)}
@@ -173,9 +193,9 @@ def test_without_one_that_may_be_started_it_waits_in_the_spool() -> None:
         assert wait_messages(nobody, 1) == ["hello"]
 
 
-def test_a_forked_process_logs_what_it_has_to_say_and_nothing_twice(daemon: Bed) -> None:
+def test_a_forked_process_logs_what_it_has_to_say_and_nothing_twice(serving: Bed) -> None:
     python(
-        daemon,
+        serving,
         CONFIGURED
         + """
 import os
@@ -190,7 +210,7 @@ os.waitpid(pid, 0)
 log.info("parent, after")
 """,
     )
-    found = wait_messages(daemon, 4)
+    found = wait_messages(serving, 4)
     assert sorted(found) == ["child", "parent, after", "parent, before", "parent, waits in the queue"]
     assert [message for message in found if message.startswith("parent")] == [
         "parent, before",
@@ -200,8 +220,8 @@ log.info("parent, after")
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_a_child_of_multiprocessing_needs_no_flush(daemon: Bed, method: str) -> None:
-    script = daemon.folder / "program.py"
+def test_a_child_of_multiprocessing_needs_no_flush(serving: Bed, method: str) -> None:
+    script = serving.folder / "program.py"
     script.write_text(
         CONFIGURED
         + """
@@ -216,13 +236,13 @@ if __name__ == "__main__":
     for child in children: child.join()
 """.replace("METHOD", repr(method))
     )
-    subprocess.run([sys.executable, str(script)], env=daemon.environ, timeout=60, check=True)
-    assert sorted(wait_messages(daemon, 4)) == ["child 0", "child 1", "child 2", "parent"]
+    subprocess.run([sys.executable, str(script)], env=serving.environ, timeout=60, check=True)
+    assert sorted(wait_messages(serving, 4)) == ["child 0", "child 1", "child 2", "parent"]
 
 
-def test_logging_from_a_signals_handler_and_from_del_hangs_nobody(daemon: Bed) -> None:
+def test_logging_from_a_signals_handler_and_from_del_hangs_nobody(serving: Bed) -> None:
     python(
-        daemon,
+        serving,
         CONFIGURED
         + """
 import gc, signal
@@ -248,14 +268,14 @@ gc.collect()
 print(number)
 """,
     )
-    found = wait_messages(daemon, 60)
+    found = wait_messages(serving, 60)
     assert found.count("alarm") == 20
     assert found.count("del") == found.count("loop")
 
 
-def test_a_records_argument_that_logs_itself_is_no_matter(daemon: Bed) -> None:
+def test_a_records_argument_that_logs_itself_is_no_matter(serving: Bed) -> None:
     python(
-        daemon,
+        serving,
         CONFIGURED
         + """
 class Talks:
@@ -271,14 +291,14 @@ log.info("%d", "no number")
 log.info("changed %s", changed := [1]); changed.append(2)
 """,
     )
-    rows = daemon.rows("job")
+    rows = serving.rows("job")
     assert [row["msg"] for row in rows] == ["asked", "it talks", "it %s", "%d", "changed [1]"]
     assert (rows[2]["logging.error"], rows[3]["logging.args"]) == ("no", ["no number"])
 
 
-def test_what_is_logged_while_the_interpreter_ends_arrives(daemon: Bed) -> None:
+def test_what_is_logged_while_the_interpreter_ends_arrives(serving: Bed) -> None:
     python(
-        daemon,
+        serving,
         """
         import atexit
         """
@@ -288,12 +308,12 @@ def test_what_is_logged_while_the_interpreter_ends_arrives(daemon: Bed) -> None:
         log.info("last")
         """,
     )
-    assert wait_messages(daemon, 2) == ["last", "at exit"]
+    assert wait_messages(serving, 2) == ["last", "at exit"]
 
 
-def test_a_run_has_records_a_board_and_an_end(daemon: Bed) -> None:
+def test_a_run_has_records_a_board_and_an_end(serving: Bed) -> None:
     python(
-        daemon,
+        serving,
         """
         import logging, logd
         with logd.Run("job", fields={"host": "h1"}) as run:
@@ -309,7 +329,7 @@ def test_a_run_has_records_a_board_and_an_end(daemon: Bed) -> None:
         """,
         status=3,
     )
-    rows = daemon.rows("job")
+    rows = serving.rows("job")
     assert [(row["msg"], row["level"], row.get("source")) for row in rows] == [
         ("begins", "INFO", None),
         ("page a", "DEBUG", None),
@@ -318,17 +338,17 @@ def test_a_run_has_records_a_board_and_an_end(daemon: Bed) -> None:
         ("odd", "WARN", "w1"),
         ("through logging", "INFO", "w1"),
     ]
-    items = board(daemon)
+    items = board(serving)
     assert {"state": "done", "done": 3, "total": 3, "unit": "pages"}.items() <= items["pages"].items()
     assert {"done": 5, "total": 10, "status": "half"}.items() <= items["w1/rows"].items()
     assert items["queue"]["gauge"] == 4
-    run = json.loads(daemon.run("logctl", "runs", "-o", "json").stdout)
+    run = json.loads(serving.run("logctl", "runs", "-o", "json").stdout)
     assert run["exit_status"] == 3
 
 
-def test_a_run_that_fails_says_why(daemon: Bed) -> None:
+def test_a_run_that_fails_says_why(serving: Bed) -> None:
     done = python(
-        daemon,
+        serving,
         """
         import logd
         with logd.Run("job") as run:
@@ -339,15 +359,15 @@ def test_a_run_that_fails_says_why(daemon: Bed) -> None:
         status=1,
     )
     assert "ValueError: page 4 is empty" in done.stderr
-    (row,) = daemon.rows("job")
+    (row,) = serving.rows("job")
     assert (row["level"], row["msg"], row["exception.type"]) == ("ERROR", "ValueError: page 4 is empty", "ValueError")
-    item = board(daemon)["pages"]
+    item = board(serving)["pages"]
     assert (item["state"], item["done"], item["status"]) == ("failed", 4, "ValueError: page 4 is empty")
 
 
-def test_an_async_run_on_trio(daemon: Bed) -> None:
+def test_an_async_run_on_trio(serving: Bed) -> None:
     python(
-        daemon,
+        serving,
         """
         import logd, trio
         async def main():
@@ -367,8 +387,8 @@ def test_an_async_run_on_trio(daemon: Bed) -> None:
         trio.run(main)
         """,
     )
-    assert [(row["msg"], row["number"]) for row in daemon.rows("job")] == [("page", n) for n in range(3)]
-    items = board(daemon)
+    assert [(row["msg"], row["number"]) for row in serving.rows("job")] == [("page", n) for n in range(3)]
+    items = board(serving)
     assert (items["pages"]["state"], items["pages"]["done"], items["w1/rows"]["done"]) == ("done", 3, 2)
 
 
@@ -394,8 +414,8 @@ assert not imported & {{"trio", "urwid", "asyncio", "subprocess", "sqlite3", "pl
 
 
 @pytest.mark.parametrize("use", ["", "logd.LogHandler('job').close()", "logd.Run('job').close()"])
-def test_what_is_imported_is_little(daemon: Bed, use: str) -> None:
-    python(daemon, LIGHT.format(use=use))
+def test_what_is_imported_is_little(serving: Bed, use: str) -> None:
+    python(serving, LIGHT.format(use=use))
 
 
 def test_a_program_that_is_refused_goes_on_and_counts(daemon: Bed) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from bed import Bed, wait_until
 
 from logd.client import Client
-from logd.protocol import Attach, Close, Event, Open, Reply
+from logd.protocol import Attach, Close, Event, Items, Open, Reply, Watch
 
 
 def state_of(daemon: Bed, run: str) -> str:
@@ -98,6 +98,32 @@ def test_how_a_run_ended_outlives_the_daemon_and_a_kill_of_it(daemon: Bed) -> No
     daemon.run("logd", "start")
     assert [state_of(daemon, run) for run in ("good", "bad", "open")] == ["ended", "lost", "running"]
     assert shown(daemon, "open")["sessions"][0]["state"] == "running", "it is expected back"
+
+
+def test_a_run_goes_on_through_a_restart_since_it_began(daemon: Bed) -> None:
+    def begun_us() -> int:
+        with daemon.client() as client:
+            client.send(Watch(1, "runs", run="job"))
+            while True:
+                message = client.receive()
+                if isinstance(message, Items) and (value := message.items.get("job")) and value["emitters"]:
+                    return int(value["begun_us"])
+
+    with daemon.started("logctl", "emit", "job") as emit:
+        assert emit.stdin is not None
+        emit.stdin.write(b"one\n")
+        emit.stdin.flush()
+        began_us = begun_us()
+        daemon.run("logd", "restart")
+        assert begun_us() == began_us
+        daemon.kill()
+        daemon.run("logd", "start")
+        assert begun_us() == began_us
+        emit.communicate(timeout=60)
+    daemon.emit("job", b"another\n")
+    with daemon.started("logctl", "emit", "job") as emit:
+        wait_until(lambda: begun_us() > began_us)
+        emit.communicate(timeout=60)
 
 
 def test_a_run_that_nothing_comes_of_is_silent(daemon: Bed) -> None:

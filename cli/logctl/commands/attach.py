@@ -119,7 +119,7 @@ def command(
     attach = {"wait": wait and follow, "follow": follow, "filter": criteria, **_mode(newest, follow=follow)}
     attaching = _Attaching(paths, names, format, attach)
     status = attaching.run(newest)
-    return max(status_of(*ended) for ended in attaching.ended) if reports and attaching.ended else status
+    return max(map(status_of, attaching.ended)) if reports and attaching.ended else status
 
 
 def _is_screen(stdin: IO[str], stdout: IO[str], environ: Mapping[str, str]) -> bool:
@@ -164,7 +164,7 @@ class _Attaching:
         self._follow: bool = attach["follow"]
         self._criteria: dict[str, Any] | None = attach["filter"]
         self._attach = {**attach, "times": self._several}
-        self.ended: list[tuple[str, Event]] = []
+        self.ended: list[Event] = []
         """How each run ended."""
         self._output = Output()
         self._merger = Merger() if self._several else None
@@ -258,7 +258,7 @@ class _Attaching:
 
     def _tell(self, run: str, event: Event) -> None:
         if event.kind in ("ended", "removed"):
-            self.ended.append((run, event))
+            self.ended.append(event)
         if event.kind in _NOTES:
             self._show_merged()
             self._note(_NOTES[event.kind](run, event))

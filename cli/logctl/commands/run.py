@@ -58,6 +58,8 @@ def command(
     Exits as COMMAND does, or with 128 and the number of the signal that it died of; whatever becomes of the daemon.
     """
     taken = Name(check_run_name(name)) if name is not None else next_name(paths, words[0])
+    if name is None and not (detaches or quiet) and os.isatty(2):
+        console.complain(f"this is run {taken.name}")
     tell: Callable[[int, str], None] | None = None
     if detaches:
         told = detach()

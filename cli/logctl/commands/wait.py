@@ -103,10 +103,13 @@ def _status(came: Came, until: str) -> int | None:
         return None
     if message.kind == "removed":
         console.complain(f"run {came.run} was removed")
-    if until == END or message.kind == "removed":
-        return status_of(came.run, message)
-    console.complain(f"run {came.run} ended, and no record matched")
-    return EXIT_FAILED
+    elif message.lost:
+        console.complain(f"run {came.run} is lost: who emitted into it last is gone without a word")
+    elif until != END:
+        console.complain(f"run {came.run} ended, and no record matched")
+    elif message.exit_status is None:
+        console.complain(f"run {came.run} ended, and nobody said with which status")
+    return status_of(message) if until == END else EXIT_FAILED
 
 
 def _beginning(client: Client, run: str) -> dict[str, Any]:

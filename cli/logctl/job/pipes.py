@@ -3,8 +3,8 @@
 Two pipes do not say which was written to first. So while little comes, each holds one write and no more: it is in
 packet mode (pipe(7)) with room for one packet, so that the next write to it waits until we have read; and the order in
 which both came to have something is kept by epoll, whose list is first in, first out. A write that follows another at
-once waits for some 20 µs so. In a flood, and whenever we cannot read, the pipes are *wide*: then the command waits for
-nothing but a full pipe, and the order is that in which we read.
+once waits for some 20 µs so. In a flood, whenever we cannot read, and where the command does not wait for its pipes but has
+its writes fail, they are *wide*: then it waits for nothing but a full pipe, and the order is that in which we read.
 
 Where the system has no such pipes, they are always wide.
 """
@@ -79,13 +79,18 @@ class Pipes:
         """Something was read."""
         self._reads += 1
         self._bytes += size_bytes
-        if self.is_narrow and self._reads > FLOOD_READS:
+        if self.is_narrow and (self._reads > FLOOD_READS or self._is_asynchronous):
             self.widen()
         elif self._clock() >= self._second + 1:
-            if self._bytes < QUIET_BYTES:
+            if self._bytes < QUIET_BYTES and not self._is_asynchronous:
                 self.begin()
             self._second = self._clock()
             self._reads = self._bytes = 0
+
+    @property
+    def _is_asynchronous(self) -> bool:
+        """Whether the command does not wait for its pipes, but fails to write when they are full."""
+        return any(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK for fd in self._write_ends)
 
     def widen(self) -> None:
         """Let the command go on without us."""

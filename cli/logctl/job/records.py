@@ -17,6 +17,8 @@ HOLD_SECONDS: Final = 0.3
 """A traceback that has not gone on for so long is over."""
 MAX_HOLD_SECONDS: Final = 2.0
 """Nor is one held back for longer, however slowly it goes on."""
+SETTLE_SECONDS: Final = 10.0
+"""Several live lines that were not drawn again for so long are whole, though the cursor might go back to them."""
 LIVE_SECONDS: Final = 0.2
 """Between two reports of a live line."""
 
@@ -31,6 +33,8 @@ class _Stream:
         self.held_since = math.inf
         self.grown_at = math.inf
         """When what is held grew last."""
+        self.drawn_at = math.inf
+        """When several lines were drawn last, between which the cursor goes up."""
         self.live = b""
         """The live line that was reported last."""
         self.item: dict[str, Any] = {}
@@ -44,7 +48,7 @@ class _Stream:
     @property
     def due(self) -> float:
         """When what is held is given out."""
-        return min(self.grown_at + HOLD_SECONDS, self.held_since + MAX_HOLD_SECONDS)
+        return min(self.grown_at + HOLD_SECONDS, self.held_since + MAX_HOLD_SECONDS, self.drawn_at + SETTLE_SECONDS)
 
 
 class Records:
@@ -76,6 +80,7 @@ class Records:
                 self._emit(other, other.tracebacks.release())
         was_live = stream.redraws.is_live
         lines = stream.redraws.feed(data)
+        stream.drawn_at = self._clock() if stream.redraws.is_held else math.inf
         if was_live and lines:
             self._end_live(stream, lines[: lines.find(b"\n")])
         if lines:
@@ -85,6 +90,9 @@ class Records:
         """Give out what was held back for long enough, and report live lines."""
         now = self._clock()
         for stream in self._streams.values():
+            if now >= stream.drawn_at + SETTLE_SECONDS:
+                stream.drawn_at = math.inf
+                self._emit(stream, stream.tracebacks.feed(stream.redraws.settle()))
             if now >= stream.due:
                 self._emit(stream, stream.tracebacks.release())
         if now >= self._live_at and self._has_news:
@@ -103,7 +111,7 @@ class Records:
             was_live = stream.redraws.is_live
             rest = stream.redraws.finish()
             if was_live:
-                self._end_live(stream, rest[:-1])
+                self._end_live(stream, rest.partition(b"\n")[0])
             self._emit(stream, [*(stream.tracebacks.feed(rest) if rest else []), *stream.tracebacks.release()])
             if is_done and stream.item:
                 self._report(stream, {**stream.item, "state": "done"})

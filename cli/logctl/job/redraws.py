@@ -2,32 +2,17 @@
 
     b"\r 10%\r 20%\r100%\n"   ->   b"100%\n"
 
-A carriage return, or the sequence for column 1, begins a line anew. Of each line what was drawn last and can be seen is
-kept: programs that draw again draw over all that was there, or erase it; sequences that erase are not kept. A line that
-is not whole yet, but was drawn again already, is *live*. A carriage return before a newline is part of that: terminals
-write newlines so.
+A line that is not whole yet, but was drawn again already, is *live*. So are several lines between which the cursor goes
+up; these are held back until nothing is drawn for a while, for which their owner has `settle`.
 
 All is done by searches over blocks; a block without carriage returns and sequences costs those for them, and no more.
-
-Known limits: what several lines are drawn again as, with the cursor going up between them, is a line each time; and
-text drawn over longer text without erasing that is taken for all there is.
 """
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
+from logctl.job.areas import Area, cut_of, find_area
+from logctl.job.drawn import left_of, with_returns, without_older
 from logd.record import MAX_TEXT_BYTES
-
-_UNSEEN: Final = rb"(?:[ \t]|\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[^\[\r\n])*+"
-"""Blanks, and sequences that move, colour or erase."""
-_REDRAWN: Final = re.compile(rb"^[^\n]*\r(?=" + _UNSEEN + rb"[^\r\n\x1b])", re.M)
-"""What of a line comes before what was drawn last and can be seen."""
-_ERASED: Final = re.compile(rb"(?:\r" + _UNSEEN + rb")+$", re.M)
-"""What of a line comes behind that."""
-_COLUMN_ONE: Final = re.compile(rb"\x1b\[[01]?G")
-_ERASING: Final = re.compile(rb"\x1b\[[012]?K")
 
 
 class Redraws:
@@ -36,41 +21,59 @@ class Redraws:
     def __init__(self) -> None:
         self._rest = b""
         """Of the line that is not whole; at most what a record holds."""
-        self.is_live = False
-        """Whether that line was drawn again."""
+        self._is_redrawn = False
+        self._area: Area | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether something is drawn again and again."""
+        return self._is_redrawn or self.is_held
+
+    @property
+    def is_held(self) -> bool:
+        """Whether lines may be held back."""
+        return self._area is not None
 
     @property
     def live(self) -> bytes:
-        """What can be seen of the line that is being drawn again and again; nothing where none is."""
-        return _ERASING.sub(b"", _left(self._rest)) if self.is_live else b""
+        """What can be seen of the line that is drawn again and again, or the first of several; else nothing."""
+        if self._area is not None:
+            return self._area.live
+        return left_of(self._rest) if self._is_redrawn else b""
 
     def feed(self, data: bytes) -> bytes:
         """The lines that are whole now. Where they end without a newline, their last goes on with what is next."""
-        data = self._rest + data if self._rest else data
-        if b"\x1b" in data:
-            data = _COLUMN_ONE.sub(b"\r", data)
-        if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n")
+        data = with_returns(self._rest + data if self._rest else data)
+        if self._area is None and b"\x1b" in data and (start := find_area(data)) >= 0:
+            self._area = Area()
+            return left_of(data[:start]) + self._feed_area(self._area, data[start:])
+        if self._area is not None:
+            return self._feed_area(self._area, data)
         end = data.rfind(b"\n") + 1
-        lines, self._rest = data[:end], data[end:]
-        if b"\r" in lines:
-            lines = _left(lines)
-        if b"\x1b" in lines:
-            lines = _ERASING.sub(b"", lines)
+        lines, self._rest = left_of(data[:end]), data[end:]
         if end:
-            self.is_live = False
-        if b"\r" in self._rest:
-            self._rest, count = _REDRAWN.subn(b"", self._rest)
-            self.is_live = self.is_live or count > 0
+            self._is_redrawn = False
+        self._rest, is_redrawn = without_older(self._rest)
+        self._is_redrawn = self._is_redrawn or is_redrawn
         if len(self._rest) > MAX_TEXT_BYTES:
             lines, self._rest = lines + self._rest, b""
         return lines
 
+    def _feed_area(self, area: Area, data: bytes) -> bytes:
+        self._rest = cut_of(data)
+        return area.feed(data.removesuffix(self._rest))
+
+    def settle(self) -> bytes:
+        """Nothing was drawn for a while: of several lines, those above the last are whole."""
+        if self._area is None:
+            return b""
+        lines, last = self._area.end()
+        self._area, self._rest = None, last + self._rest
+        self._rest, self._is_redrawn = without_older(self._rest)
+        return lines
+
     def finish(self) -> bytes:
-        """The line that is not whole, as nothing more comes."""
-        lines = self.feed(b"\n") if self._rest else b""
-        return lines if lines != b"\n" else b""
-
-
-def _left(lines: bytes) -> bytes:
-    return _ERASED.sub(b"", _REDRAWN.sub(b"", lines))
+        """What was held back, and the line that is not whole, as nothing more comes."""
+        lines = self.settle()
+        rest = self.feed(b"\n") if self._rest else b""
+        return lines + rest if rest != b"\n" else lines

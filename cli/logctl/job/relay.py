@@ -196,6 +196,8 @@ class Relay:
     def _read(self, fd: int) -> None:
         try:
             data = os.read(fd, READ_BYTES)
+        except BlockingIOError:
+            return
         except OSError:  # so a terminal ends
             data = b""
         name = self._child.outputs[fd]

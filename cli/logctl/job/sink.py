@@ -26,7 +26,7 @@ class Sink:
 
     Args:
         emitter: for the session, which was not begun.
-        starter: starts a daemon where none runs; None where it is not to.
+        starter: starts a daemon where none runs, of which SIGCHLD tells; None where it is not to.
         say: told, in a sentence, what a person is to know.
         clock: monotonic seconds.
     """
@@ -91,6 +91,12 @@ class Sink:
 
     def pump(self) -> None:
         """Do what is due, as far as it goes without waiting."""
+        if self._starter is not None and self._starter.is_over:
+            if reason := self._starter.reason:
+                self._say(f"no daemon runs, and none could be started: {reason}")
+            self._starter = None
+            if self.fileno() is None:
+                self._try(self._emitter.connect)
         self._try(self._records.tick)
         self._try(self._emitter.pump)
 
@@ -102,7 +108,7 @@ class Sink:
                 still worth while.
         """
         self._try(lambda: self._records.finish(is_done=status == 0))
-        while not self._is_lost and self._starter is not None and self._starter.is_starting and wait(math.inf):
+        while not self._is_lost and self._starter is not None and wait(self._starter.deadline):
             self.pump()
         self._try(lambda: self._emitter.end(status))
         left_bytes, deadline = self._emitter.unstored_bytes, self._clock() + PATIENCE_SECONDS

@@ -22,25 +22,32 @@ class Starter:
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
         self._process: Popen[bytes] | None = None
-        self._since = 0.0
+        self.deadline = 0.0
+        """When it takes too long, monotonic seconds."""
 
     def start(self) -> None:
-        from subprocess import DEVNULL, Popen  # most often a daemon runs
+        from subprocess import DEVNULL, PIPE, Popen  # most often a daemon runs
 
-        self._since = time.monotonic()
+        self.deadline = time.monotonic() + START_SECONDS
         self._process = Popen(
             [sys.executable, "-m", "logd.main", "start"],
             env={**os.environ, **self._paths.environment()},
             stdin=DEVNULL,
             stdout=DEVNULL,
-            stderr=DEVNULL,
+            stderr=PIPE,
             start_new_session=True,
         )
 
     @property
-    def is_starting(self) -> bool:
-        return (
-            self._process is not None
-            and self._process.poll() is None
-            and time.monotonic() < self._since + START_SECONDS
-        )
+    def is_over(self) -> bool:
+        """Whether it has started one or could not, or was not asked to, or takes too long."""
+        return self._process is None or self._process.poll() is not None or time.monotonic() >= self.deadline
+
+    @property
+    def reason(self) -> str:
+        """When it is over, why none could be started; empty where that is not known."""
+        process = self._process
+        if process is None or process.stderr is None or not process.poll():
+            return ""
+        lines = process.stderr.read().decode("utf-8", "replace").splitlines()
+        return lines[0].partition(": ")[2] if lines else ""

@@ -103,6 +103,17 @@ def test_after_a_flood_order_is_kept_again(bench: Bench) -> None:
     assert bench.read() == [(1, b"first"), (0, b"second")]
 
 
+def test_one_who_does_not_wait_finds_room(bench: Bench) -> None:
+    os.set_blocking(bench.theirs[1], False)
+    os.write(bench.theirs[1], b"x")
+    bench.read()
+    bench.clock.now += 2
+    for _ in range(100):
+        os.write(bench.theirs[1], b"x")
+    assert bench.read() == [(1, b"x" * 100)]
+    assert not bench.pipes.is_narrow
+
+
 def test_pipes_end_with_the_command(bench: Bench) -> None:
     os.write(bench.theirs[0], b"last")
     read_end, write_end = os.pipe()

@@ -9,6 +9,12 @@ from hypothesis import strategies as st
 from logctl.job.redraws import Redraws
 from logd.record import MAX_TEXT_BYTES
 
+NESTED = (
+    b"\router  0%\n\rinner  0%\x1b[A\n\rinner 50%\x1b[A"
+    b"\n\r         \x1b[A\router 10%\n\rinner 0%\x1b[A\r          \rwritten between\n\router 10%"
+    b"\n\rinner 99%\x1b[A\n\r         \r\x1b[A\router 20%\n\r\x1b[Klast\n"
+)
+
 
 def all_of(*chunks: bytes) -> bytes:
     redraws = Redraws()
@@ -30,6 +36,8 @@ def all_of(*chunks: bytes) -> bytes:
         (b"\x1b[32mgreen\x1b[0m\r\n", b"\x1b[32mgreen\x1b[0m\n"),
         (b"the last line has no end", b"the last line has no end\n"),
         (b"\n\n", b"\n\n"),
+        (NESTED, b"outer  0%\nwritten between\nouter 20%\nlast\n"),
+        (b"a\nb\n\x1b[2Ac\n\n\n\n", b"a\nb\nc\n"),
         (b"", b""),
     ],
 )
@@ -61,7 +69,9 @@ def test_a_line_that_is_longer_than_a_record_goes_on_as_it_comes() -> None:
     assert redraws.feed(b"y\nz\n") == b"y\nz\n"
 
 
-PIECES = st.sampled_from([b"\r", b"\n", b"\r\n", b" ", b"a", b"10%", b"\x1b[K", b"\x1b[1G", b"\x1b[31m", "█".encode()])
+PIECES = st.sampled_from(
+    [b"\r", b"\n", b"\r\n", b" ", b"a", b"10%", b"\x1b[K", b"\x1b[1G", b"\x1b[31m", b"\x1b[A", b"\x1b[2A", "█".encode()]
+)
 
 
 @settings(max_examples=200, deadline=None)
@@ -71,3 +81,16 @@ def test_any_chunking_leaves_the_same(pieces: list[bytes], data: st.DataObject) 
     cuts = sorted(data.draw(st.lists(st.integers(0, len(written)), max_size=6)))
     chunks = [written[start:end] for start, end in zip([0, *cuts], [*cuts, len(written)], strict=True)]
     assert all_of(*chunks) == all_of(written)
+
+
+def test_nested_bars_are_live_as_the_outer_one() -> None:
+    redraws = Redraws()
+    lines = b""
+    lines += redraws.feed(b"\router 0%\n\rinner 0%\x1b[A")
+    for number in range(1000):
+        lines += redraws.feed(b"\router %d%%\n\rinner %d%%\x1b[A" % (number // 10, number % 100))
+        assert redraws.live == b"outer %d%%" % (number // 10)
+    assert lines == b"outer 0%\n"
+    assert redraws.is_held
+    assert redraws.settle() == b"outer 99%\n"
+    assert redraws.finish() == b"inner 99%\n"
