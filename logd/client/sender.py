@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 import os
-import select
 import sys
 import threading
 import time
@@ -31,6 +30,7 @@ from typing import Any
 from logd.client.board import Item
 from logd.client.emitter import GRACE_SECONDS, Emitter
 from logd.client.fields import ENCODED_FIELDS, SEVERITIES, encode_fields
+from logd.client.wakeup import Wakeup
 from logd.errors import LogdError
 from logd.paths import Paths
 from logd.protocol import MAX_RECORDS_IN_FRAME
@@ -125,7 +125,7 @@ class Sender:
         """How many records are to be in the queue for `wake` to be called."""
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
-        self._pipe: tuple[int, int] | None = None
+        self._wakeup: Wakeup | None = None
         self._emitter = self._new_emitter()
         self._urgent = False
         self._gather_until = math.inf
@@ -204,14 +204,13 @@ class Sender:
             self._start()
         if len(self.queue) > MAX_QUEUED_RECORDS:
             self._wait_room(MAX_QUEUED_RECORDS)
-            return
-        self.wake_at = _FULL
-        self._nudge()
+        elif self._thread is not None:
+            self.wake_at = _FULL
+            self._nudge()
 
     def _nudge(self) -> None:
-        if self._pipe is not None:
-            with suppress(BlockingIOError):  # it is nudged already
-                os.write(self._pipe[1], b"\0")
+        if self._wakeup is not None:
+            self._wakeup.ring()
 
     def _wait_room(self, limit: int) -> None:
         until = time.monotonic() + MAX_WAIT_SECONDS
@@ -235,23 +234,20 @@ class Sender:
             return  # another thread does, or the one that was interrupted here
         try:
             if self._thread is None:
-                self._pipe = os.pipe()
-                for fd in self._pipe:
-                    os.set_blocking(fd, False)
+                self._wakeup = Wakeup()
                 thread = threading.Thread(target=self._serve, name=f"logd-{self.run}", daemon=True)
                 thread.start()
                 self._thread = thread
                 _close_with_process(self)
         except (RuntimeError, OSError):
-            self._close_pipe()  # at the interpreter's end, or without descriptors: `close` sends what there is
+            self._close_wakeup()  # at the interpreter's end, or without descriptors: `close` sends what there is
         finally:
             self._starting.release()
 
-    def _close_pipe(self) -> None:
-        if self._pipe is not None:
-            for fd in self._pipe:
-                os.close(fd)
-        self._pipe = None
+    def _close_wakeup(self) -> None:
+        if self._wakeup is not None:
+            self._wakeup.close()
+        self._wakeup = None
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
         """Wait until all that was taken in is stored, for a bounded time; not where no daemon is there.
@@ -306,7 +302,7 @@ class Sender:
         if not self._closed:
             with suppress(Exception):
                 self._emitter.abandon()
-                self._close_pipe()
+                self._close_wakeup()
             self.dropped = 0
             self._begin()
 
@@ -324,7 +320,10 @@ class Sender:
                 self._emitter = self._new_emitter()
         except Exception as error:
             _say(f"sending to run {self.run} has failed, and ends: {type(error).__name__}: {error}")
+            with suppress(Exception):
+                self.dropped += self._emitter.close().lost_bytes
             self._closed, self.wake_at = True, 0
+            self._drop(self.queue)
         finally:
             self._answer(self._flushes, stored=False)
 
@@ -379,17 +378,13 @@ class Sender:
             until = min(until, now + _FLUSH_POLL_SECONDS)
         self._reports_wake = True
         self._reports_wake = not emitter.reports  # what is known of goes by itself when it is time
-        if self.wake_at <= len(self.queue) or self._pipe is None:
+        if self.wake_at <= len(self.queue) or self._wakeup is None:
             return  # so many came before they were told that they are waited for
-        woken = self._pipe[0]
         if rests and emitter.has_room and not (self._flushes or emitter.sends or emitter.reports):
             # Acknowledgements can wait until then: for each the interpreter would be taken from those who log.
-            woke = _wait_readable(woken, min(until, self._rest_until))
-        else:
-            woke = bool(emitter.wait(woken, until=until))
-        if woke:
-            with suppress(BlockingIOError):
-                os.read(woken, 4096)
+            self._wakeup.wait(min(until, self._rest_until))
+        elif emitter.wait(self._wakeup.fileno(), until=until):
+            self._wakeup.drain()
 
     def _take(self, emitter: Emitter) -> int:
         """Batch records from the queue, as many as fit one frame, and say how many."""
@@ -435,8 +430,9 @@ class Sender:
             self._flushes.remove(flush)
 
     def _end(self, emitter: Emitter) -> None:
-        while self.queue:
-            self._take(emitter)
+        left = len(self.queue)  # others may go on for ever
+        while self.queue and left > 0:
+            left -= self._take(emitter)
         while self._starts_daemon and time.monotonic() < self._closing_at:
             time.sleep(_POLL_SECONDS)
         emitter.end(self._exit_status)
@@ -456,7 +452,8 @@ class Sender:
         self.wake_at = _FULL
         while self._closing_at == math.inf and time.monotonic() < until:
             self._answer(self._flushes, stored=False)
-            time.sleep(_FLUSH_POLL_SECONDS)
+            if self._wakeup is not None:
+                self._wakeup.wait(until)
         return self._closing_at < math.inf
 
     def _start_daemon(self) -> None:
@@ -477,12 +474,6 @@ class Sender:
         finally:
             self._starts_daemon = False
             self._nudge()
-
-
-def _wait_readable(fd: int, until: float) -> bool:
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    return bool(poll.poll(max(0, math.ceil((until - time.monotonic()) * 1000))))
 
 
 class _Flush:
