@@ -18,6 +18,7 @@ import latency
 import pager
 import progress
 import start
+import top
 
 BENCHMARKS = {
     "ingest": ingest.measure,
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "handler": handler.measure,
     "board": board.measure,
     "progress": progress.measure,
+    "top": top.measure,
 }
 
 
@@ -53,7 +55,7 @@ def main(names: tuple[str, ...], lines: int, rounds: int, folder: Path | None) -
     command to its first screen, from a key to the repaint in a flood, and its memory. handler: what a record costs a
     Python program through LogHandler, and a flood of eight threads, counted. board: how far the board is behind a scan
     of 882 audio files, and how often a viewer is sent to; for this, ffmpeg is needed. progress: how far `logctl
-    progress` on a terminal is behind a job of as many items.
+    progress` on a terminal is behind a job of as many items. top: what `logctl top` costs, itself and the daemon.
     """
     with tempfile.TemporaryDirectory(prefix="logd-bench.", dir=folder) as work:
         for name in names or BENCHMARKS:

@@ -245,6 +245,14 @@ class TestSessions:
         assert [row.key for row in catalog.sessions("a", 9)] == [5, 3, 1, 2, 0, 4]
         assert [row.key for row in catalog.sessions("a", 4)] == [5, 3, 1, 2]
 
+    def test_that_are_lost_take_the_exit_status_of_their_run(self, catalog: Catalog) -> None:
+        for key, status, lost in ((1, 3, False), (2, None, False), (3, None, True), (4, 0, False)):
+            catalog.begin_session("a", session(key, TIME_US + key))
+            catalog.end_session("a", key, ended_us=TIME_US + 10 + key, exit_status=status, records=0, lost=lost)
+            row = catalog.row("a")
+            assert row is not None
+            assert (row.exit_status, row.lost) == (None if lost else status or (3 if key < 3 else 0), lost)
+
     def test_that_nobody_ended_are_lost(self, catalog: Catalog) -> None:
         for key in (1, 2, 3):
             catalog.begin_session("a", session(key, TIME_US + key))
@@ -259,6 +267,14 @@ class TestSessions:
         assert catalog.sessions("a", 1) == [session(2, TIME_US + 2)]
         end(catalog, "a", 2, at_us=TIME_US + 70)
         assert [(row.key, row.state) for row in catalog.sessions("a", 9)] == [(2, "ended"), (3, "lost"), (1, "ended")]
+
+    def test_counts_are_kept_with_the_run(self, catalog: Catalog) -> None:
+        catalog.begin_session("a", session(1))
+        catalog.set_counts({"a": (3, 2**40), "none": (1, 1)})
+        row = catalog.row("a")
+        assert row is not None
+        assert (row.warnings, row.errors) == (3, 2**40)
+        assert catalog.row("none") is None
 
     def test_that_are_lost_are_told_by_run_and_once(self, catalog: Catalog) -> None:
         assert catalog.mark_lost(TIME_US) == {}
