@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+from collections.abc import Callable
 
 from logd.client.blocking import Client
-from logd.errors import EXIT_NOT_PERMITTED, DaemonUnavailable, NotPermitted
+from logd.errors import EXIT_NOT_PERMITTED, DaemonUnavailable, LogdError, NotPermitted
 from logd.paths import Paths
 
 
@@ -29,6 +31,36 @@ def connect(paths: Paths, name: str = "python", *, autostart: bool = False) -> C
             raise
     start_daemon(paths)
     return Client(paths, name)
+
+
+class DaemonStart:
+    """A daemon that is being started, in a thread of its own: it takes a while, and its client need not wait.
+
+    Args:
+        say: told in a sentence why it could not be.
+        on_end: called when it is started, or could not be.
+    """
+
+    def __init__(self, paths: Paths, say: Callable[[str], object], on_end: Callable[[], object]) -> None:
+        self.is_under_way = True
+        self._paths = paths
+        self._say = say
+        self._on_end = on_end
+        try:
+            threading.Thread(target=self._run, name="logd-start", daemon=True).start()
+        except RuntimeError:  # at the interpreter's end
+            self.is_under_way = False
+
+    def _run(self) -> None:
+        try:
+            start_daemon(self._paths)
+        except LogdError as error:
+            self._say(error.message)
+        except Exception as error:
+            self._say(f"no daemon runs, and none could be started: {error}")
+        finally:
+            self.is_under_way = False
+            self._on_end()
 
 
 def start_daemon(paths: Paths) -> None:

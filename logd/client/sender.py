@@ -27,6 +27,7 @@ from contextlib import suppress
 from itertools import repeat, starmap
 from typing import Any
 
+from logd.client.autostart import DaemonStart
 from logd.client.board import Item
 from logd.client.emitter import GRACE_SECONDS, Emitter
 from logd.client.fields import ENCODED_FIELDS, SEVERITIES, encode_fields
@@ -132,7 +133,7 @@ class Sender:
         self._rest_until = 0.0
         self._reports_wake = True
         """Whether the sender is to be woken by a report."""
-        self._starts_daemon = False
+        self._daemon_start: DaemonStart | None = None
         self._closing_at = math.inf
         self._patience_seconds = CLOSE_SECONDS
         self._exit_status: int | None = None
@@ -333,7 +334,7 @@ class Sender:
         try:
             emitter.connect()
             if self._autostart and emitter.unavailable:
-                self._start_daemon()
+                self._daemon_start = DaemonStart(self._paths, _say, self._nudge)
             while self._closing_at == math.inf:
                 self._turn(emitter)
             self._end(emitter)
@@ -429,6 +430,10 @@ class Sender:
             flush.done.set()
             self._flushes.remove(flush)
 
+    @property
+    def _starts_daemon(self) -> bool:
+        return self._daemon_start is not None and self._daemon_start.is_under_way
+
     def _end(self, emitter: Emitter) -> None:
         left = len(self.queue)  # others may go on for ever
         while self.queue and left > 0:
@@ -455,25 +460,6 @@ class Sender:
             if self._wakeup is not None:
                 self._wakeup.wait(until)
         return self._closing_at < math.inf
-
-    def _start_daemon(self) -> None:
-        """Start one, in a thread of its own: it takes a while, and what is logged meanwhile is taken in."""
-        with suppress(RuntimeError):  # at the interpreter's end
-            self._starts_daemon = True
-            threading.Thread(target=self._run_start_daemon, name="logd-start", daemon=True).start()
-
-    def _run_start_daemon(self) -> None:
-        from logd.client.autostart import start_daemon
-
-        try:
-            start_daemon(self._paths)
-        except LogdError as error:
-            _say(error.message)
-        except Exception as error:
-            _say(f"no daemon runs, and none could be started: {error}")
-        finally:
-            self._starts_daemon = False
-            self._nudge()
 
 
 class _Flush:

@@ -253,10 +253,13 @@ class Thing:
         log.info("del")
 counts = [0]
 def on_alarm(number, frame):
+    if counts[0] == 20:
+        return
     counts[0] += 1
     log.error("alarm")
     if counts[0] == 20:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
 signal.signal(signal.SIGALRM, on_alarm)
 signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
 number = 0
