@@ -57,9 +57,11 @@ class LineCutter:
         if gather and end < MIN_BLOCK_BYTES and self._clock() < self.due:
             self.due = min(self.due, self._clock() + GATHER_SECONDS)
             return None
-        cont, self._in_long_line = self._in_long_line, False
-        if cont:
+        if self._in_long_line:
             end = self._input.index(b"\n") + 1
+            if end > MAX_TEXT_BYTES + 1:
+                return self._next_piece()
+        cont, self._in_long_line = self._in_long_line, False
         lines, self._input = self._input[:end], self._input[end:]
         return lines, cont
 

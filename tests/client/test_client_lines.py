@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fake_daemon import Clock
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logd.client.lines import GATHER_SECONDS, MAX_BLOCK_BYTES, MIN_BLOCK_BYTES, Block, LineCutter
@@ -38,6 +38,7 @@ def text_of(blocks: list[Block]) -> bytes:
 
 
 @given(LINES, st.lists(st.integers(1, MAX_BLOCK_BYTES), max_size=10), st.booleans(), st.booleans())
+@example([(b"x", MAX_TEXT_BYTES * 2 + 2), (b"x", 0)], [MAX_TEXT_BYTES + 1], False, False)
 @settings(max_examples=100, deadline=None)
 def test_any_input_in_any_pieces_goes_whole(
     lines: list[tuple[bytes, int]], sizes: list[int], ended: bool, gather: bool
