@@ -14,6 +14,7 @@ from logd.client.emitter import Emitter
 from logd.client.link import MAX_DELAY_SECONDS
 from logd.protocol import ErrorCode, Report
 from logd.protocol.checks import (
+    MAX_FIELDS_OF_ITEM,
     MAX_ITEM_NAMES,
     MAX_ITEMS_IN_FRAME,
 )
@@ -139,7 +140,7 @@ def test_what_no_board_takes_is_refused_at_once(item: dict[str, Any]) -> None:
 
 def test_fields_that_are_too_many_together_are_refused() -> None:
     emitter = Bench().emitter
-    emitter.report({"a": {f"a{number}": 1 for number in range(MAX_ITEM_NAMES)}})
+    emitter.report({"a": {f"a{number}": 1 for number in range(MAX_FIELDS_OF_ITEM)}})
     with pytest.raises(ValueError, match="too many"):
         emitter.report({"a": {f"b{number}": 1 for number in range(10)}})
 
