@@ -9,19 +9,19 @@
 Each name is imported when it is first used. logd-python(7) describes them.
 """
 
-from typing import TYPE_CHECKING, Any
-
 from logd.version import __version__
 
+TYPE_CHECKING = False  # as type checkers know it; importing `typing` takes longer than all else here
 if TYPE_CHECKING:
     from logd.client import AsyncRun, LogHandler, Run
 
 __all__ = ["AsyncRun", "LogHandler", "Run", "__version__"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in __all__:
         import logd.client
 
-        return getattr(logd.client, name)
+        found: object = getattr(logd.client, name)
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,8 @@
 """What a record costs a Python program that logs it, beside the standard library's handlers.
 
 The time is that of the caller's loop by the clock on the wall, so that what the sender's thread takes of the
-interpreter counts, too. In each round there is one loop with each kind, so that what else the machine does meets all.
+interpreter counts, too; and, as other programs may keep the processors busy, by the caller's own time on one. In each
+round there is one loop with each kind, so that what else the machine does meets all.
 """
 
 from __future__ import annotations
@@ -60,25 +61,26 @@ def measure(work: Path, *, lines: int, rounds: int) -> None:
     rows = []
     for state in ("up", "stopped", "down"):
         costs = _costs(work, state, rounds)
-        file = percentile(costs["logging.FileHandler"], 50)
-        rows += [
-            (f"{name}, daemon {state}" if name == "LogHandler" else name, f"{found:.2f}", f"{found / file:.2f}")
-            for name in costs
-            if (found := percentile(costs[name], 50)) and (name == "LogHandler" or state == "up")
-        ]
+        medians = {name: [percentile(found, 50) for found in zip(*each, strict=True)] for name, each in costs.items()}
+        file = medians["logging.FileHandler"]
+        for name, found in medians.items():
+            if name == "LogHandler" or state == "up":
+                shown = f"{name}, daemon {state}" if name == "LogHandler" else name
+                ratios = [f"{one / other:.2f}" for one, other in zip(found, file, strict=True)]
+                rows.append((shown, f"{found[0]:.2f}", ratios[0], f"{found[1]:.2f}", ratios[1]))
     show(
         f"handler: {LOOP_RECORDS:,} calls of logger.info('x %d', i) in one thread, p50 of {rounds}",
-        ("", "µs a call", "of FileHandler"),
+        ("", "µs a call", "of FileHandler", "µs of CPU", "of FileHandler"),
         rows,
     )
     print(f"bound of LogHandler: {BOUND}", flush=True)
     _flood(work)
 
 
-def _costs(work: Path, state: str, rounds: int) -> dict[str, list[float]]:
-    """Microseconds a call, by handler."""
+def _costs(work: Path, state: str, rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """Microseconds a call, and of the caller's processor, by handler."""
     makes: dict[str, Make] = {**REFERENCES, "LogHandler": lambda work: LogHandler("handler", autostart=False)}
-    costs: dict[str, list[float]] = {name: [] for name in makes}
+    costs: dict[str, list[tuple[float, float]]] = {name: [] for name in makes}
     with daemon(work) as pid, _in_state(state, pid):
         for _ in range(rounds):
             for name, make in makes.items():
@@ -104,13 +106,14 @@ def _in_state(state: str, pid: int) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def _cost_us(handler: logging.Handler) -> float:
+def _cost_us(handler: logging.Handler) -> tuple[float, float]:
     logger = logging.Logger("app.pages", logging.INFO)
     logger.addHandler(handler)
-    started = time.perf_counter()
+    started, processor = time.perf_counter(), time.thread_time()
     for number in range(LOOP_RECORDS):
         logger.info("x %d", number)
-    return (time.perf_counter() - started) / LOOP_RECORDS * 1e6
+    took = time.perf_counter() - started, time.thread_time() - processor
+    return took[0] / LOOP_RECORDS * 1e6, took[1] / LOOP_RECORDS * 1e6
 
 
 def _flood(work: Path) -> None:

@@ -26,7 +26,8 @@ RETRIES = 2
 RETRY_SECONDS = 0.2
 MAX_KEY_BYTES = 200
 """Of a file's path on the board; of a longer one the end is shown."""
-MAX_VALUE_CHARACTERS = 100
+MAX_VALUE_BYTES = 120
+"""Of a title or author on the board, where an item has room for about a thousand."""
 MAX_ON_BOARD = 9_990
 """Files that are items; a board has room for ten thousand."""
 
@@ -122,7 +123,8 @@ class Scan:
             except ProbeFailed as error:
                 reason = str(error)
             else:
-                self._say(path, state="done", status=summary(about), **cut_down(about))
+                shown = cut_down(about)
+                self._say(path, state="done", status=summary(shown), **shown)
                 self._notice(path, about)
                 self._count("done")
                 return
@@ -187,7 +189,12 @@ def key_of(path: Path) -> str:
 
 
 def cut_down(about: dict[str, Value]) -> dict[str, Value]:
-    return {name: value[:MAX_VALUE_CHARACTERS] if isinstance(value, str) else value for name, value in about.items()}
+    return {name: _cut(value) if isinstance(value, str) else value for name, value in about.items()}
+
+
+def _cut(text: str) -> str:
+    encoded = text.encode("utf-8", "backslashreplace")
+    return text if len(encoded) <= MAX_VALUE_BYTES else encoded[:MAX_VALUE_BYTES].decode("utf-8", "ignore") + "…"
 
 
 def summary(about: dict[str, Value]) -> str:

@@ -171,3 +171,12 @@ def test_a_long_path_is_shown_by_its_end() -> None:
     assert key.startswith("…ä")
     assert key.endswith("ä/name.mp3")
     assert len(key.encode()) <= MAX_KEY_BYTES + 3
+
+
+def test_what_files_say_of_themselves_fits_the_board(daemon: Bed, folder: Path, tools: Path) -> None:
+    long = "\U0001f3b5" * 500
+    (tools / "ffprobe").write_text(FFPROBE.replace("Tone", long).replace("Ada", long))
+    started(daemon, folder, f"{tools}:/usr/bin:/bin").communicate(timeout=60)
+    items = board(daemon)
+    assert items["a.mp3"]["state"] == "done"
+    assert items["a.mp3"]["title"].endswith("…")
