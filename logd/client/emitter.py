@@ -146,11 +146,6 @@ class Emitter:
         return not (self._delivery.available or self._delivery.link.connecting)
 
     @property
-    def sends(self) -> bool:
-        """Whether something would be sent if the daemon took it."""
-        return self._delivery.sending
-
-    @property
     def reports(self) -> bool:
         """Whether something was reported that the daemon is not known to have."""
         return bool(self._board)
@@ -255,7 +250,7 @@ class Emitter:
         for fd in other_fds:
             poll.register(fd, select.POLLIN)
         if own_fd is not None:
-            poll.register(own_fd, select.POLLIN | (select.POLLOUT if self.sends else 0))
+            poll.register(own_fd, select.POLLIN | (select.POLLOUT if self.sending else 0))
         due = min(self.due, until)
         # Rounded up to whole milliseconds, or else it would be waited for in vain just before.
         timeout_ms = None if due == math.inf else max(0, math.ceil((due - self._clock()) * 1000))

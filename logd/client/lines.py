@@ -31,6 +31,7 @@ class LineCutter:
         self._clock = clock
         self._input = b""
         self._in_long_line = False
+        self._finished = False
         self.due = math.inf
         """When lines have gathered for long enough."""
 
@@ -46,7 +47,7 @@ class LineCutter:
         """Nothing more is fed: a last line without its newline is whole, too, and nothing gathers any more."""
         if self._input and not self._input.endswith(b"\n"):
             self._input += b"\n"
-        self.due = -math.inf
+        self._finished = True
 
     def next_block(self, *, gather: bool) -> Block | None:
         """The lines that go next; with `gather`, where it is time. A line whose end is not in sight goes in pieces."""
@@ -54,7 +55,8 @@ class LineCutter:
         if not end:
             self.due = math.inf
             return self._next_piece() if len(self._input) > MAX_TEXT_BYTES else None
-        if gather and end < MIN_BLOCK_BYTES and self._clock() < self.due:
+        gathers = gather and not self._finished and end < MIN_BLOCK_BYTES and len(self._input) < MAX_BLOCK_BYTES
+        if gathers and self._clock() < self.due:
             self.due = min(self.due, self._clock() + GATHER_SECONDS)
             return None
         if self._in_long_line:

@@ -381,7 +381,7 @@ class Sender:
         self._reports_wake = not emitter.reports  # what is known of goes by itself when it is time
         if self.wake_at <= len(self.queue) or self._wakeup is None:
             return  # so many came before they were told that they are waited for
-        if rests and emitter.has_room and not (self._flushes or emitter.sends or emitter.reports):
+        if rests and emitter.has_room and not (self._flushes or emitter.sending or emitter.reports):
             # Acknowledgements can wait until then: for each the interpreter would be taken from those who log.
             self._wakeup.wait(min(until, self._rest_until))
         elif emitter.wait(self._wakeup.fileno(), until=until):

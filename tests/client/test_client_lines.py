@@ -38,6 +38,7 @@ def text_of(blocks: list[Block]) -> bytes:
 
 
 @given(LINES, st.lists(st.integers(1, MAX_BLOCK_BYTES), max_size=10), st.booleans(), st.booleans())
+@example([(b"x", 1), (b"x", MAX_BLOCK_BYTES + 100), (b"x", 0)], [3], False, True)
 @example([(b"x", MAX_TEXT_BYTES * 2 + 2), (b"x", 0)], [MAX_TEXT_BYTES + 1], False, False)
 @settings(max_examples=100, deadline=None)
 def test_any_input_in_any_pieces_goes_whole(
@@ -56,6 +57,14 @@ def test_any_input_in_any_pieces_goes_whole(
     assert text_of(blocks) == (data if not data or data.endswith(b"\n") else data + b"\n")
     assert len(cutter) == 0
     assert all(len(line) <= MAX_TEXT_BYTES for block in blocks if block[1] for line in block[0].splitlines())
+
+
+def test_what_gathers_is_bounded_though_its_last_line_has_no_end() -> None:
+    cutter = LineCutter(Clock())
+    for _ in range(20):
+        cutter.feed(b"short\n" + b"x" * 20_000)
+        assert [*taken(cutter, gather=True)] or len(cutter) < MAX_BLOCK_BYTES
+        assert len(cutter) < MAX_BLOCK_BYTES + 20_006
 
 
 def test_lines_that_gather_go_when_they_are_many() -> None:
