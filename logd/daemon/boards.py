@@ -30,6 +30,7 @@ def how_is(run: LiveRun, silent_seconds: float) -> dict[str, Any]:
         "state": run.state(silent_seconds),
         "exit_status": run.exit_status,
         "ended_us": None if run.may_go_on else run.ended_us,
+        "cleared_us": run.board_cleared_us,
     }
 
 
@@ -73,12 +74,15 @@ class Boards:
                 values[key] = after
         if not values:
             return
+        cleared = reset and len(board) > 0
         count = len(board) + sum((value is not None) - (key in board) for key, value in values.items())
         if count > MAX_ITEMS_OF_RUN:
             raise RequestRefused(
                 ErrorCode.BOARD_FULL,
                 f"the board of run {run.name} would have {count} items, and can have {MAX_ITEMS_OF_RUN}",
             )
+        if cleared:
+            run.board_cleared_us = now
         for key, value in values.items():
             board.set(key, value)
         if run not in self._changed:

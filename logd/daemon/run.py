@@ -78,6 +78,8 @@ class LiveRun:
         self.records = RateMeter()
         self.board: Table | None = None
         """None until somebody asks for it."""
+        self.board_cleared_us: int | None = None
+        """When all that the board had was removed at once, since it is in use: a job begins its work anew."""
         self.sieves: dict[str, Sieve] = {}
         """What subscriptions with a filter read through, by the filter."""
         self._recent = RecentBlocks(shelf)

@@ -13,7 +13,7 @@ from bed import PATIENCE_SECONDS
 
 import logd.daemon.boards
 from logd.config import StoreConfig
-from logd.daemon.boards import Boards
+from logd.daemon.boards import Boards, how_is
 from logd.daemon.hub import Hub
 from logd.daemon.refusal import RequestRefused
 from logd.daemon.run import LiveRun
@@ -65,6 +65,20 @@ async def eventually(holds: Callable[[], object]) -> None:
     with trio.fail_after(PATIENCE_SECONDS):
         while not holds():  # noqa: ASYNC110 - what a thread has written wakes nobody
             await trio.sleep(0.01)
+
+
+async def test_who_watches_is_told_that_a_board_was_cleared(tmp_path: Path) -> None:
+    async with opened(tmp_path) as bed:
+        run = await bed.report("job", {}, reset=True)
+        await bed.report("job", {"a": {"n": 1}})
+        assert how_is(run, 20.0)["cleared_us"] is None, "there was nothing"
+        await bed.report("job", {"b": {"n": 1}}, reset=True)
+        first_us = how_is(run, 20.0)["cleared_us"]
+        await bed.report("job", {"b": {"n": 2}})
+        assert how_is(run, 20.0)["cleared_us"] == first_us
+        await bed.report("job", {"b": {"n": 2}}, reset=True)
+        assert how_is(run, 20.0)["cleared_us"] > first_us
+        assert await bed.shown("job") == {"b": {"n": 2}}
 
 
 async def test_what_is_reported_is_there_at_once_and_kept_when_it_is_saved(tmp_path: Path) -> None:
