@@ -102,6 +102,11 @@ class StoreError(LogdError):
         """Whether it failed because the file is not there."""
         return self.errno == errno.ENOENT
 
+    @property
+    def is_no_room(self) -> bool:
+        """Whether it failed because the disk is full, for this user at least."""
+        return self.errno in (errno.ENOSPC, errno.EDQUOT)
+
 
 class ProtocolError(LogdError):
     """`code` is one of `logd.protocol.ErrorCode`'s values."""

@@ -8,7 +8,6 @@ read.
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
 from collections import deque
@@ -39,7 +38,6 @@ MAX_COMMIT_BYTES = 2 * 1024 * 1024
 MAX_GROUP_BYTES = 256 * 1024
 """Batches of one session that follow each other are stored as one block up to this size of input."""
 RETRY_SECONDS = 2.0
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _RECORD_OVERHEAD_BYTES = 64
 """What a pending batch is counted as beyond its text."""
 
@@ -303,7 +301,7 @@ class Committer:
                 work.run.stalled = work.error.message
                 work.run.turn()
             self._retry_at = trio.current_time() + RETRY_SECONDS
-            if self._config.on_full == "drop-oldest" and work.error.errno in _NO_ROOM:
+            if self._config.on_full == "drop-oldest" and work.error.is_no_room:
                 await self._make_room()
         self._note_progress()
 

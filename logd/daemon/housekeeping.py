@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 from typing import TypeVar
 
 import trio
@@ -136,7 +137,7 @@ class Housekeeper:
 
     async def make_room(self) -> bool:
         """Remove the oldest segment of all that may go; False where there is none. StoreError from the disk."""
-        oldest = min(await self._in_thread(self._candidates), default=None)
+        oldest = min(await self._in_thread(self._candidates), key=itemgetter(0, 1), default=None)
         if oldest is None:
             return False
         _, name, before_seq = oldest
@@ -155,13 +156,15 @@ class Housekeeper:
         The newest segment of a run that is written stays. Called in the thread.
         """
         found: list[tuple[int, str, int | None]] = []
-        for run in list(self._hub.live.values()):
+        live = dict(self._hub.live)
+        for run in live.values():
             segments = run.store.segments()
             if len(segments) > 1:
                 found.append((segments[0].last_time_us, run.name, segments[1].first_seq))
             elif segments and segments[0].size_bytes and run.head >= run.first_seq and not run.running:
                 found.append((segments[0].last_time_us, run.name, run.head + 1))
-        return found + [(time_us, name, None) for time_us, name in self._store.idle_runs()]
+        # Where the catalog could not be written, it may take a run that is in use for an idle one.
+        return found + [(time_us, name, None) for time_us, name in self._store.idle_runs() if name not in live]
 
     async def _in_thread(self, action: Callable[[], _Result]) -> _Result:
         return await trio.to_thread.run_sync(action, limiter=self._thread)

@@ -72,10 +72,19 @@ class Server:
         self._accepting = trio.CancelScope()
         self._stopping = False
 
+    def _mark_lost(self) -> dict[str, set[int]]:
+        try:
+            return self.store.catalog.mark_lost(now_us())
+        except StoreError as error:
+            if not error.is_no_room:
+                raise
+            log.error("which sessions are lost is found out at another start: %s", error.message)
+            return {}
+
     async def serve(self, listener: trio.SocketListener, on_ready: Callable[[], None]) -> None:
         """Serve until SIGTERM, SIGINT or `stop`; then take in what was sent, and return with all files closed."""
         self.started = trio.current_time()
-        lost = await trio.to_thread.run_sync(self.store.catalog.mark_lost, now_us())
+        lost = await trio.to_thread.run_sync(self._mark_lost)
         try:
             async with trio.open_nursery() as nursery:
                 for keeper in (self.hub, self.syncer, self.housekeeper, self.committer, self.boards, self.tally):

@@ -5,6 +5,8 @@
   `<name>.bad-<time>`, with a warning, and a new one begun; so it is when a later call meets damage. The call is then
   done again, in the new file.
 - At each opening, before anything else, `_refill` brings back what can be had from elsewhere.
+- Where the disk has no room for it to be opened, it is in memory until there is: what is not refilled is missing, and
+  what is kept meanwhile is forgotten. So a full disk can be looked at, and made room on.
 
 Commits are not synced, as SQLite's WAL allows: a process that is killed loses none, but after a power failure the file
 may be as it was some seconds before. SQLite notices where pages and rows do not hold together, and this module where a
@@ -15,12 +17,14 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
@@ -35,6 +39,12 @@ MAX_SET_ASIDE = 3
 BUSY_SECONDS = 5.0
 """How long a call waits for somebody else's lock on the file, such as the sqlite3 command's; then it fails."""
 
+REOPEN_SECONDS = 5.0
+"""How often it is tried to open a file that there was no room for."""
+
+_IN_MEMORY = ":memory:"
+_WAYS: dict[str, Any] = {"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
+_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 _FILE_MODE = 0o600
 _SUFFIXES = ("-wal", "-shm", "")
 _DAMAGE = {
@@ -99,6 +109,8 @@ class Database:
         self._path = path
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
+        self._reopen_at = math.inf
+        """When the file is to be opened, in place of the memory."""
         self._closed = False
 
     def close(self) -> None:
@@ -125,25 +137,42 @@ class Database:
     def _connected(self) -> sqlite3.Connection:
         if self._closed:
             raise OSError(errno.EBADF, "it is closed")
+        if self._db is not None and time.monotonic() >= self._reopen_at and not self._db.in_transaction:
+            self._disconnect()
         if self._db is None:
-            self._db = self._open()
             try:
-                with self._db:
-                    self._db.execute("BEGIN")
-                    self._refill()
-            except BaseException:
-                self._disconnect()
-                raise
+                self._db = self._refilled(self._open_file)
+                self._reopen_at = math.inf
+            except (sqlite3.Error, OSError) as error:
+                if not StoreError("open", self._path.name, _as_os_error(error)).is_no_room:
+                    raise
+                if self._reopen_at == math.inf:
+                    log.error("%s is in memory until the disk has room for it", self._path)
+                self._db = self._refilled(partial(self._prepared, sqlite3.connect(_IN_MEMORY, **_WAYS), is_new=True))
+                self._reopen_at = time.monotonic() + REOPEN_SECONDS
         return self._db
 
-    def _open(self) -> sqlite3.Connection:
+    def _refilled(self, open_it: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+        self._db = open_it()
+        try:
+            with self._db:
+                self._db.execute("BEGIN")
+                self._refill()
+        except BaseException:
+            self._disconnect()
+            raise
+        return self._db
+
+    def _open_file(self) -> sqlite3.Connection:
         """Open the file, and make its tables where it is empty. DatabaseError where it is damaged or not of ours."""
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _FILE_MODE)
         try:
             is_new = not os.fstat(fd).st_size
         finally:
             os.close(fd)
-        db = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        return self._prepared(sqlite3.connect(self._path, **_WAYS), is_new=is_new)
+
+    def _prepared(self, db: sqlite3.Connection, *, is_new: bool) -> sqlite3.Connection:
         try:
             db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON")
             if is_new:
@@ -193,5 +222,5 @@ def _is_damage(error: Exception) -> bool:
 def _as_os_error(error: sqlite3.Error | OSError) -> OSError:
     if isinstance(error, OSError):
         return error
-    is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    is_full = getattr(error, "sqlite_errorcode", None) in _NO_ROOM
     return OSError(errno.ENOSPC if is_full else errno.EIO, str(error))

@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from logd.config import StoreConfig
@@ -94,12 +95,13 @@ class Store:
             raise NotFound(f"there is no run {name}") from None
         except OSError as error:
             raise StoreError("remove", name, error) from error
-        try:
-            self.catalog.remove_run(name)
-            self._remove_folder(unnamed)
-        except StoreError as error:
-            # There is no run of that name any more; the rest goes at the next start.
-            log.error("run %s is not removed whole yet: %s", name, error.message)
+        # The folder first: where the disk is full, that is what makes room for the catalog to be written.
+        for remove in (partial(self._remove_folder, unnamed), partial(self.catalog.remove_run, name)):
+            try:
+                remove()
+            except StoreError as error:
+                # There is no run of that name any more; the rest goes at the next start.
+                log.error("run %s is not removed whole yet: %s", name, error.message)
 
     def _remove_folder(self, name: str) -> None:
         with store_errors("remove", name):
@@ -145,7 +147,10 @@ class Store:
         except (NotFound, StoreError) as error:
             log.warning("run %s cannot be read: %s", row.name, error.message)
             return row
-        self.catalog.set_figures(row.name, figures)
+        try:
+            self.catalog.set_figures(row.name, figures)
+        except StoreError as error:  # then they are read again the next time
+            log.warning("the size of run %s is not kept: %s", row.name, error.message)
         return row._replace(figures=figures)
 
     def _figures(self, name: str) -> RunFigures:

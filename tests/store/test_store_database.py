@@ -112,6 +112,25 @@ class TestFile:
         path.rmdir()
         assert words.all() == ["alpha"]
 
+    def test_that_the_disk_has_no_room_for_is_in_memory_until_it_has(
+        self, path: Path, words: Words, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        words.add("beta")
+        words.close()
+        again = Words(path)
+        with monkeypatch.context() as full, closing(again):
+            full.setattr(again, "_open_file", fail_with(OSError(errno.ENOSPC, "full")))
+            assert again.all() == ["alpha"], "what can be had from elsewhere"
+            again.add("forgotten")
+            assert again.all() == ["alpha", "forgotten"]
+            full.undo()
+            assert again.all() == ["alpha", "forgotten"], "it is not tried at each call"
+            monkeypatch.setattr(again, "_reopen_at", 0.0)
+            assert again.all() == ["alpha", "beta"]
+            again.add("gamma")
+        with closing(Words(path)) as last:
+            assert last.all() == ["alpha", "beta", "gamma"]
+
     def test_that_is_closed_is_an_error(self, path: Path, words: Words) -> None:
         words.all()
         words.close()
