@@ -18,6 +18,7 @@ from logd.paths import Paths
 from logd.version import __version__
 
 EXIT_INTERRUPTED = 130
+"""As a shell sees it: a command that ^C ends dies of SIGINT, or else a script around it would go on."""
 EXIT_MISTAKE = 70
 """An error that we did not think of: a mistake in the program itself."""
 
@@ -50,6 +51,7 @@ def complain(message: str, hint: str | None = None) -> None:
 def run(command: click.Command) -> NoReturn:
     """Run a command, and end the process as it ends."""
     # Not by click's own `main`, which ends broken pipes and ^C in ways of its own.
+    _open_missing()
     try:
         with command.make_context(os.path.basename(sys.argv[0]), sys.argv[1:]) as context:
             status = command.invoke(context)
@@ -65,11 +67,29 @@ def run(command: click.Command) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         status = EXIT_INTERRUPTED
     except BrokenPipeError:
-        die_of_broken_pipe()
+        die_of(signal.SIGPIPE)
+    except OSError as error:
+        # What concerns the daemon, its files and others' is a LogdError: this is standard output, most often.
+        complain(f"cannot read or write {error.filename or 'standard input or output'}: {error.strerror or error}")
+        _discard_output()
+        status = 1
     except Exception as error:
         complain_of_mistake(error)
         status = EXIT_MISTAKE
+    if status == EXIT_INTERRUPTED:
+        die_of(signal.SIGINT)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _open_missing() -> None:
+    """Open what of the standard descriptors is closed, so that nothing else becomes one of them."""
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(fd, "w" if fd else "r", closefd=False))  # noqa: SIM115 for as long as we are there
 
 
 def complain_of_mistake(error: Exception) -> None:
@@ -91,10 +111,16 @@ def complain_of_mistake(error: Exception) -> None:
     complain(f"ended by {said:.200}", hint)
 
 
-def die_of_broken_pipe() -> NoReturn:
-    """End as a program does whose reader has gone: by SIGPIPE, silently."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, 1)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGPIPE)
-    os._exit(128 + signal.SIGPIPE)
+def die_of(number: signal.Signals) -> NoReturn:
+    """End as a program does that a signal ends, silently: one whose reader has gone, or that was interrupted."""
+    if number == signal.SIGPIPE:
+        _discard_output()
+    sys.stdout.flush()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    os._exit(128 + number)
+
+
+def _discard_output() -> None:
+    """Have what is buffered go nowhere at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

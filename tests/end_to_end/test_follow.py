@@ -77,7 +77,7 @@ class Attached:
 
     def interrupt(self) -> list[str]:
         self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(timeout=30) == 130, self.err.lines
+        assert self.process.wait(timeout=30) == -signal.SIGINT, self.err.lines
         self.err.end()
         return self.out.end()
 

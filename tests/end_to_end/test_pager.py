@@ -214,7 +214,7 @@ def test_ctrl_c_is_a_key_and_sigint_ends_it(shared_daemon: Bed) -> None:
         pager.type("\x03")
         pager.wait(lambda: "[ ] Follow" in pager.last)
         os.kill(pager.pid, signal.SIGINT)
-        assert os.waitstatus_to_exitcode(pager.wait_ended()) == 130
+        assert os.waitstatus_to_exitcode(pager.wait_ended()) == -signal.SIGINT
         assert pager.is_restored
 
 

@@ -212,7 +212,7 @@ def test_what_ran_when_its_run_ended_has_stopped_on_the_screen(daemon: Bed) -> N
             close(job, 3)
             screen.wait(lambda: "job  ended 3" in screen.lines[0] and "■ stopped  a" in screen.lines[4])
             screen.type("\x03")
-            assert os.waitstatus_to_exitcode(screen.wait_ended()) == 130
+            assert os.waitstatus_to_exitcode(screen.wait_ended()) == -signal.SIGINT
             assert screen.is_restored
     assert "stopped  a" in text(daemon, "job")
 

@@ -218,7 +218,7 @@ def test_told_to_block_it_waits_at_the_end_until_it_is_interrupted(idle_bed: Bed
         time.sleep(1)  # nothing tells that it waits, which it does not before it has begun
         assert emit.poll() is None
         emit.send_signal(signal.SIGINT)
-        assert emit.wait(timeout=30) == 130
+        assert emit.wait(timeout=30) == -signal.SIGINT
         assert b"interrupted; 6 bytes of the input are not known to be stored\n" in emit.stderr.read()
     assert not idle_bed.state_dir.exists()
 
@@ -244,7 +244,7 @@ def test_told_to_drop_and_interrupted_it_does_not_say_that_all_is_stored(daemon:
             for _ in range(3):
                 emit.send_signal(signal.SIGINT)
                 time.sleep(0.1)
-            assert emit.wait(timeout=30) == 130
+            assert emit.wait(timeout=30) == -signal.SIGINT
             dropped, interrupted = emit.stderr.read().splitlines()
         finally:
             os.kill(pid, signal.SIGCONT)
@@ -266,7 +266,7 @@ def test_interrupted_it_leaves_in_the_spool_what_is_not_stored(daemon: Bed) -> N
             for _ in range(3):
                 emit.send_signal(signal.SIGINT)
                 time.sleep(0.1)
-            assert emit.wait(timeout=30) == 130
+            assert emit.wait(timeout=30) == -signal.SIGINT
             assert b"7 bytes of the input are not known to be stored and wait in" in emit.stderr.read()
         finally:
             os.kill(pid, signal.SIGCONT)

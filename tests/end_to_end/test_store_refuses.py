@@ -39,7 +39,7 @@ def test_one_run_that_cannot_be_stored_does_not_stop_the_others(idle_bed: Bed) -
         for _ in range(3):
             emit.send_signal(signal.SIGINT)
             time.sleep(0.1)
-        assert emit.wait(timeout=30) == 130
+        assert emit.wait(timeout=30) == -signal.SIGINT
         assert emit.stderr is not None
         assert b"2 bytes of the input are not known to be stored" in emit.stderr.read()
     assert idle_bed.run("logd", "stop").stdout == b"logd stopped\n"
@@ -59,7 +59,7 @@ def test_a_stopped_daemon_does_not_hold_who_waits_for_it(daemon: Bed) -> None:
             for _ in range(3):
                 emit.send_signal(signal.SIGINT)
                 time.sleep(0.1)
-            assert emit.wait(timeout=30) == 130
+            assert emit.wait(timeout=30) == -signal.SIGINT
         finally:
             os.kill(pid, signal.SIGCONT)
 
