@@ -74,6 +74,27 @@ def test_so_it_does_where_nothing_can_be_written(idle_bed: Bed) -> None:
     assert done.stdout == b"x\n"
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_so_it_does_where_standard_descriptors_are_closed(idle_bed: Bed, closed: str) -> None:
+    words = [*idle_bed.argv("logctl", "run", "--no-autostart", "--", "sh", "-c", "echo x; echo y >&2; exit 7")]
+    done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *words], env=idle_bed.environ, check=False)
+    assert done.returncode == 7
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+def test_so_it_does_where_nobody_can_be_told(idle_bed: Bed, is_full: bool) -> None:
+    idle_bed.state_dir.write_text("no folder")
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    stderr = os.open("/dev/full", os.O_WRONLY) if is_full else write_end
+    words = ["sh", "-c", "seq 2000000; exit 7"]  # more than is kept in memory, so that there is something to tell
+    with idle_bed.started("logctl", "run", "--no-autostart", "--", *words, stderr=stderr) as job:
+        out, _ = job.communicate(timeout=60)
+    assert (job.returncode, out[-8:]) == (7, b"2000000\n")
+    for fd in {stderr, write_end}:
+        os.close(fd)
+
+
 def test_a_daemon_is_started_meanwhile(idle_bed: Bed) -> None:
     run(idle_bed, "--name", "first", "--", "echo", "x")
     assert told(idle_bed, "first") == [("stdout", "x")]

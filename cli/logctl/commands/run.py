@@ -57,6 +57,7 @@ def command(
 
     Exits as COMMAND does, or with 128 and the number of the signal that it died of; whatever becomes of the daemon.
     """
+    _open_missing()
     taken = Name(check_run_name(name)) if name is not None else next_name(paths, words[0])
     if name is None and not (detaches or quiet) and os.isatty(2):
         console.complain(f"this is run {taken.name}")
@@ -95,7 +96,6 @@ def _run(
     tell: Callable[[int, str], None] | None,
     starts: bool,
 ) -> int:
-    _open_missing()
     detached = tell is not None
     plan = _plan(words, run, terminal=terminal, detached=detached)
     signals = Signals(also=[signal.SIGTSTP] if plan.terminal else [])
@@ -105,7 +105,7 @@ def _run(
     def say(sentence: str) -> None:
         # A raw terminal goes on in the column that it is in.
         begin, end = ("\r\n", "\r") if ours is not None and ours.is_raw else ("", "")
-        sys.stderr.write(begin)
+        console.say(begin)
         console.complain(sentence + end)
 
     emitter = Emitter(
