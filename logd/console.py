@@ -41,7 +41,7 @@ def paths_of(options: dict[str, Any]) -> Paths:
 
 
 def complain(message: str, hint: str | None = None) -> None:
-    """Say on standard error what is wrong, and what can be done. Where that is gone, nobody is told: it never raises."""
+    """Say on standard error what is wrong, and what can be done. Where that is gone, nobody is told."""
     program = os.path.basename(sys.argv[0])
     lines = [f"{program}: {message}"] + ([f"{program}: {hint}"] if hint else [])
     say("\n".join(lines) + "\n")

@@ -81,6 +81,18 @@ def test_so_it_does_where_standard_descriptors_are_closed(idle_bed: Bed, closed:
     assert done.returncode == 7
 
 
+def test_so_it_does_with_more_descriptors_than_select_takes(shared_daemon: Bed) -> None:
+    words = shared_daemon.argv("logctl", "run", "--", "sh", "-c", "echo x; exit 7")
+    starter = f"""
+import os, resource, subprocess
+resource.setrlimit(resource.RLIMIT_NOFILE, (2048, 2048))
+fds = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+raise SystemExit(subprocess.run({words!r}, pass_fds=fds).returncode)
+"""
+    done = subprocess.run([PYTHON, "-c", starter], env=shared_daemon.environ, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (7, b"x\n"), done.stderr
+
+
 @pytest.mark.parametrize("is_full", [True, False])
 def test_so_it_does_where_nobody_can_be_told(idle_bed: Bed, is_full: bool) -> None:
     idle_bed.state_dir.write_text("no folder")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import sys
 import termios
 from collections.abc import Callable
 from contextlib import suppress
