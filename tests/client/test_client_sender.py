@@ -146,6 +146,17 @@ def test_a_filter_that_fails_costs_nothing(bench: Bench) -> None:
     assert bench.texts == ["kept"]
 
 
+def test_a_text_that_cannot_be_made_is_said_to_be_one(bench: Bench) -> None:
+    class Unlucky:
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    bench.logger.info(Unlucky())
+    bench.logger.info("it is %s", Unlucky())
+    assert bench.sender.flush(30)
+    assert bench.texts == ["<Unlucky that cannot be shown: RuntimeError>", "it is %s"]
+
+
 def test_a_record_that_lacks_what_records_have_is_kept(bench: Bench) -> None:
     record = logging.makeLogRecord({"msg": "x"})
     record.created = "yesterday"  # type: ignore[assignment]
