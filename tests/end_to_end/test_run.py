@@ -93,6 +93,28 @@ raise SystemExit(subprocess.run({words!r}, pass_fds=fds).returncode)
     assert (done.returncode, done.stdout) == (7, b"x\n"), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [("os.openpty", b"the command has no terminal of its own"), ("Pipes.open", b"the command runs, and nothing of it")],
+)
+def test_so_it_does_where_it_can_be_given_nothing(shared_daemon: Bed, missing: str, said: bytes) -> None:
+    starter = f"""
+import errno, os
+from logctl.job.pipes import Pipes
+from logctl.main import main
+def fail(*_):
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+{missing} = fail
+main()
+"""
+    words = ["run", "--pty", "--", "sh", "-c", "echo x; exit 7"]
+    if missing == "Pipes.open":
+        words.remove("--pty")
+    done = subprocess.run([PYTHON, "-c", starter, *words], env=shared_daemon.environ, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (7, b"x\n"), done.stderr
+    assert said in done.stderr
+
+
 @pytest.mark.parametrize("is_full", [True, False])
 def test_so_it_does_where_nobody_can_be_told(idle_bed: Bed, is_full: bool) -> None:
     idle_bed.state_dir.write_text("no folder")

@@ -8,12 +8,13 @@ import signal
 import termios
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from logctl.job.background import detach, leave
-from logctl.job.child import CannotStart, Child, Plan
+from logctl.job.child import CannotStart, Child, Plan, be
 from logctl.job.naming import Name, next_name
 from logctl.job.relay import Relay
 from logctl.job.signals import Signals
@@ -98,7 +99,7 @@ def _run(
     detached = tell is not None
     plan = _plan(words, run, terminal=terminal, detached=detached)
     signals = Signals(also=[signal.SIGTSTP] if plan.terminal else [])
-    child = Child(plan, signals.put_back)
+    plan, child = _start(plan, signals, detached=detached)
     ours = Terminal() if plan.typed else None
 
     def say(sentence: str) -> None:
@@ -132,6 +133,23 @@ def _run(
         relay.go_on()
     sink.finish(status, relay.wait)
     return status
+
+
+def _start(plan: Plan, signals: Signals, *, detached: bool) -> tuple[Plan, Child]:
+    """Start the command: where it can have no terminal, without one; and where not even pipes, in our place."""
+    if plan.terminal:
+        try:
+            return plan, Child(plan, signals.put_back)
+        except OSError as error:
+            console.complain(f"the command has no terminal of its own: {error.strerror}")
+            plan = replace(plan, terminal=False, error_terminal=False, typed=False)
+    try:
+        return plan, Child(plan, signals.put_back)
+    except OSError as error:
+        if detached:
+            raise CannotStart(plan.argv[0], error) from None
+        console.complain(f"the command runs, and nothing of it is stored: {error.strerror}")
+        be(plan, signals.put_back)
 
 
 def _plan(words: tuple[str, ...], run: str, *, terminal: bool | None, detached: bool) -> Plan:
