@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 import click
 
@@ -42,10 +42,23 @@ def paths_of(options: dict[str, Any]) -> Paths:
 
 
 def complain(message: str, hint: str | None = None) -> None:
-    """Say on standard error what is wrong, and what can be done."""
+    """Say on standard error what is wrong, and what can be done. Where that is gone, nobody is told."""
     program = os.path.basename(sys.argv[0])
     lines = [f"{program}: {message}"] + ([f"{program}: {hint}"] if hint else [])
-    print("\n".join(lines), file=sys.stderr, flush=True)
+    say("\n".join(lines) + "\n")
+
+
+def say(text: str) -> None:
+    """Write to standard error as it is, or nowhere."""
+    stream: TextIO | None = sys.stderr  # None where it was closed from the start
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError:
+        # What it did not take would be tried again at the interpreter's end, and make the exit status another one.
+        sys.stderr = cast(TextIO, None)
 
 
 def run(command: click.Command) -> NoReturn:
@@ -55,7 +68,8 @@ def run(command: click.Command) -> NoReturn:
     try:
         with command.make_context(os.path.basename(sys.argv[0]), sys.argv[1:]) as context:
             status = command.invoke(context)
-        sys.stdout.flush()
+        if cast(TextIO | None, sys.stdout) is not None:  # as it is where it was closed from the start
+            sys.stdout.flush()
     except click.exceptions.Exit as ending:
         status = ending.exit_code
     except LogdError as error:

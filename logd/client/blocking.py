@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import select
 import socket
@@ -32,6 +33,8 @@ SEND_BUFFER_BYTES = 1024 * 1024
 """What the system is asked to hold of what is sent: a few blocks, so that neither side waits for each."""
 HELLO_SECONDS = 10.0
 """How long a daemon that accepts the connection may take to answer `hello`."""
+_POLL_SECONDS = 3600.0
+"""What is waited for at once: `poll` takes no more than some days."""
 
 
 class Client:
@@ -138,9 +141,13 @@ class Client:
         deadline = time.monotonic() + seconds
         while not self._received:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._socket], [], [], left)[0]:
+            if left <= 0:
                 return self.receive_nowait()
-            self._receive_data(0)
+            # Not by `select.select`, which has no descriptors from 1024 on, as a program may have.
+            poll = select.poll()
+            poll.register(self._socket, select.POLLIN)
+            if poll.poll(math.ceil(min(left, _POLL_SECONDS) * 1000)):
+                self._receive_data(0)
         return self._received.popleft()
 
     def receive_nowait(self) -> Message | None:

@@ -57,7 +57,7 @@ def encode_fields(fields: Mapping[str, Any] | None) -> bytes:
     """
     if not fields:
         return _NONE
-    plain = {str(name): _plain(value, MAX_FIELD_DEPTH) for name, value in fields.items()}
+    plain = {as_text(name): _plain(value, MAX_FIELD_DEPTH) for name, value in fields.items()}
     if not _is_sendable(plain):
         share = MAX_FIELDS_CHARACTERS // (2 * min(len(plain), MAX_FIELDS)) - 8
         plain = {name[: share // 4]: _short(value, share) for name, value in list(plain.items())[:MAX_FIELDS]}
@@ -72,7 +72,7 @@ def exception_fields(
     text = "".join(traceback.format_exception(kind, error, trace))
     return {
         "exception.type": name,
-        "exception.message": _text(error),
+        "exception.message": as_text(error),
         "exception.stacktrace": _without_middle(text.rstrip("\n")),
     }
 
@@ -94,9 +94,9 @@ def _plain(value: Any, depth: int) -> Any:
     if isinstance(value, float):
         return float(value)
     if isinstance(value, str):
-        return _text(value)
+        return as_text(value)
     if depth and isinstance(value, Mapping):
-        return {_text(name): _plain(item, depth - 1) for name, item in value.items()}
+        return {as_text(name): _plain(item, depth - 1) for name, item in value.items()}
     if depth and isinstance(value, list | tuple | set | frozenset):
         return [_plain(item, depth - 1) for item in value]
     return _integer(value)
@@ -106,11 +106,12 @@ def _integer(value: Any) -> int | str:
     try:
         number = operator.index(value)  # also those of other libraries
     except Exception:
-        return _text(value)
+        return as_text(value)
     return int(number) if -(2**63) <= number < 2**64 else str(number)
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """A value as `str` has it; where that fails, what it is. Half a character, which UTF-8 cannot have, is escaped."""
     try:
         text = str(value)
     except Exception as error:
@@ -121,7 +122,7 @@ def _text(value: object) -> str:
 def _short(value: Any, max_characters: int) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
-    return _without_middle(_text(value), max_characters)
+    return _without_middle(as_text(value), max_characters)
 
 
 def _without_middle(text: str, max_characters: int = MAX_STACKTRACE_CHARACTERS) -> str:

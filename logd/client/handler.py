@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
-from logd.client.fields import exception_fields
+from logd.client.fields import as_text, exception_fields
 from logd.client.sender import CLOSE_SECONDS, FLUSH_SECONDS, LONG_CHARACTERS, URGENT_LEVEL, Sender
 from logd.paths import Paths
 
@@ -134,7 +134,7 @@ class LogHandler(logging.Handler):
         try:
             return self.format(record) if self.formatter is not None else record.getMessage(), {}
         except Exception as error:
-            return f"{record.msg}", {"logging.args": record.args, "logging.error": str(error)}
+            return as_text(record.msg), {"logging.args": record.args, "logging.error": as_text(error)}
 
     def flush(self) -> None:
         """Wait until what was logged is stored, for a bounded time; not where no daemon is there."""

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from logd.client.fields import MAX_STATUS_CHARACTERS, exception_fields
+from logd.client.fields import MAX_STATUS_CHARACTERS, as_text, exception_fields
 from logd.client.sender import CLOSE_SECONDS, FLUSH_SECONDS, Sender
 from logd.paths import Paths
 from logd.record import Severity, severity_from_word
@@ -95,7 +95,7 @@ class Job:
         self._left.clear()
         try:
             number = level if isinstance(level, int) else _LEVELS[severity_from_word(level)]
-            self._sender.put_text(time.time(), number, str(message), {**self._labels(), **fields})
+            self._sender.put_text(time.time(), number, as_text(message), {**self._labels(), **fields})
         except Exception:
             self._sender.dropped += 1
 
@@ -144,7 +144,7 @@ class Job:
         if state is None and done is not None:
             item["state"] = None
         if status is not None:
-            item["status"] = str(status)[:MAX_STATUS_CHARACTERS]
+            item["status"] = as_text(status)[:MAX_STATUS_CHARACTERS]
         self._report({key: item})
 
     def gauge(self, key: str, value: float, **fields: str | float | bool | None) -> None:
@@ -196,7 +196,7 @@ class Tracker:
 
     def fail(self, error: BaseException | None) -> None:
         """It goes no further because of an exception."""
-        self.end("failed", f"{type(error).__name__}: {error}")
+        self.end("failed", f"{type(error).__name__}: {as_text(error)}")
 
     def end(self, state: str, status: str | None = None) -> None:
         """Report how it ended."""

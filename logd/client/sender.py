@@ -35,7 +35,7 @@ from logd.client.wakeup import Wakeup
 from logd.errors import LogdError
 from logd.paths import Paths
 from logd.protocol import MAX_RECORDS_IN_FRAME
-from logd.protocol.records import encode_records
+from logd.protocol.records import EncodedRecords, encode_records
 from logd.record import check_run_name
 
 BATCH_RECORDS = 50
@@ -405,16 +405,18 @@ class Sender:
         self._emit(emitter, [(time.time(), _WARNING, f"{count} records were dropped", fields)])
 
     def _emit(self, emitter: Emitter, rows: list[Row]) -> None:
-        times, levels, texts, fields = zip(*rows, strict=True)
-        severities = list(map(SEVERITIES.__getitem__, levels))
-        encoded = encode_records(times, severities, texts, list(map(ENCODED_FIELDS.__getitem__, fields)))
-        if len(encoded.items) > MAX_BATCH_BYTES and len(rows) > 1:
+        try:
+            encoded = _encoded(rows)
+        except Exception:  # a record is of what none can be, such as a level that is no number
+            encoded = None
+            self.dropped += len(rows) == 1
+        if len(rows) > 1 and (encoded is None or len(encoded.items) > MAX_BATCH_BYTES):
             self._emit(emitter, rows[: len(rows) // 2])
             self._emit(emitter, rows[len(rows) // 2 :])
-            return
-        self.dropped += encoded.left_out
-        if encoded.record_count:
-            emitter.emit_encoded(encoded)
+        elif encoded is not None:
+            self.dropped += encoded.left_out
+            if encoded.record_count:
+                emitter.emit_encoded(encoded)
 
     def _answer_flushes(self, emitter: Emitter) -> None:
         if not self._flushes:
@@ -460,6 +462,12 @@ class Sender:
             if self._wakeup is not None:
                 self._wakeup.wait(until)
         return self._closing_at < math.inf
+
+
+def _encoded(rows: list[Row]) -> EncodedRecords:
+    times, levels, texts, fields = zip(*rows, strict=True)
+    severities = list(map(SEVERITIES.__getitem__, levels))
+    return encode_records(times, severities, texts, list(map(ENCODED_FIELDS.__getitem__, fields)))
 
 
 class _Flush:

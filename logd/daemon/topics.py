@@ -65,9 +65,17 @@ class _Made:
         """Make it again where that is due; the time at which it is due next."""
         now = trio.current_time()
         if now >= self._due():
-            self._made_at, self._is_stale = now, False
-            self.table.replace(self._make(now))
+            self._remake(now)
         return self._due()
+
+    def catch_up(self) -> None:
+        """Have it as it is now, for who comes only now: what he did before he asked is in it."""
+        if self._is_stale:
+            self._remake(trio.current_time())
+
+    def _remake(self, now: float) -> None:
+        self._made_at, self._is_stale = now, False
+        self.table.replace(self._make(now))
 
     def _due(self) -> float:
         return self._made_at + (REFRESH_SECONDS if self._is_stale else max(REFRESH_SECONDS, self._interval()))
@@ -84,6 +92,7 @@ class Topics:
         self.runs, self.presence, self.totals = self._runs.table, self._presence.table, self._totals.table
         self.refresh_runs, self.refresh_presence = self._runs.refresh, self._presence.refresh
         self.refresh_totals = self._totals.refresh
+        self._by_name = {"runs": self._runs, "presence": self._presence, "totals": self._totals}
         self._counts_at = -math.inf
         self._progress: dict[str, _Progress] = {}
         """Of the runs that have a board in use."""
@@ -93,6 +102,10 @@ class Topics:
         self._runs.stir()
         self._presence.stir()
         self._totals.stir()
+
+    def catch_up(self, topic: str) -> None:
+        """Have a table as it is now, as somebody asks for it only now."""
+        self._by_name[topic].catch_up()
 
     def run_of(self, key: str) -> str:
         """Whose run a key of `presence` is."""

@@ -146,6 +146,26 @@ def test_a_filter_that_fails_costs_nothing(bench: Bench) -> None:
     assert bench.texts == ["kept"]
 
 
+def test_a_text_that_cannot_be_made_is_said_to_be_one(bench: Bench) -> None:
+    class Unlucky:
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    bench.logger.info(Unlucky())
+    bench.logger.info("it is %s", Unlucky())
+    assert bench.sender.flush(30)
+    assert bench.texts == ["<Unlucky that cannot be shown: RuntimeError>", "it is %s"]
+
+
+@pytest.mark.parametrize("values", [{"name": ["no", "name"]}, {"levelno": float("nan")}, {"levelno": float("-inf")}])
+def test_a_record_of_what_none_can_be_costs_no_other(bench: Bench, values: dict[str, Any]) -> None:
+    bench.logger.info("before")
+    bench.handler.handle(logging.makeLogRecord({"msg": "x", "created": 1.0, "levelno": 20, **values}))
+    bench.logger.info("after")
+    bench.sender.flush(30)
+    assert [text for text in bench.texts if text in ("before", "after")] == ["before", "after"]
+
+
 def test_a_record_that_lacks_what_records_have_is_kept(bench: Bench) -> None:
     record = logging.makeLogRecord({"msg": "x"})
     record.created = "yesterday"  # type: ignore[assignment]

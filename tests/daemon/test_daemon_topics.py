@@ -149,6 +149,20 @@ async def test_they_are_made_again_now_and_then_however_many_look(autojump_clock
     assert dict(topics.runs.items())["one"]["head"] == runs[0].head
 
 
+async def test_who_asks_for_one_has_it_as_it_is_then(autojump_clock: object) -> None:
+    one = live_run("one")
+    peers: list[SimpleNamespace] = []
+    topics = topics_of([one], peers)
+    topics.refresh_presence()
+    peers.append(peer(1, {1: session(one)}, {}))
+    topics.stir()
+    topics.catch_up("presence")
+    assert set(dict(topics.presence.items())) == {"one/emitter/1/1"}
+    version = topics.presence.version
+    topics.catch_up("presence")
+    assert topics.presence.version == version, "nothing has stirred it"
+
+
 async def test_who_is_gone_is_removed(autojump_clock: object) -> None:
     one = live_run("one")
     peers = [peer(1, {1: session(one)}, {})]

@@ -74,6 +74,61 @@ def test_so_it_does_where_nothing_can_be_written(idle_bed: Bed) -> None:
     assert done.stdout == b"x\n"
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_so_it_does_where_standard_descriptors_are_closed(idle_bed: Bed, closed: str) -> None:
+    words = [*idle_bed.argv("logctl", "run", "--no-autostart", "--", "sh", "-c", "echo x; echo y >&2; exit 7")]
+    done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *words], env=idle_bed.environ, check=False)
+    assert done.returncode == 7
+
+
+def test_so_it_does_with_more_descriptors_than_select_takes(shared_daemon: Bed) -> None:
+    words = shared_daemon.argv("logctl", "run", "--", "sh", "-c", "echo x; exit 7")
+    starter = f"""
+import os, resource, subprocess
+resource.setrlimit(resource.RLIMIT_NOFILE, (2048, 2048))
+fds = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+raise SystemExit(subprocess.run({words!r}, pass_fds=fds).returncode)
+"""
+    done = subprocess.run([PYTHON, "-c", starter], env=shared_daemon.environ, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (7, b"x\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [("os.openpty", b"the command has no terminal of its own"), ("Pipes.open", b"the command runs, and nothing of it")],
+)
+def test_so_it_does_where_it_can_be_given_nothing(shared_daemon: Bed, missing: str, said: bytes) -> None:
+    starter = f"""
+import errno, os
+from logctl.job.pipes import Pipes
+from logctl.main import main
+def fail(*_):
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+{missing} = fail
+main()
+"""
+    words = ["run", "--pty", "--", "sh", "-c", "echo x; exit 7"]
+    if missing == "Pipes.open":
+        words.remove("--pty")
+    done = subprocess.run([PYTHON, "-c", starter, *words], env=shared_daemon.environ, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (7, b"x\n"), done.stderr
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+def test_so_it_does_where_nobody_can_be_told(idle_bed: Bed, is_full: bool) -> None:
+    idle_bed.state_dir.write_text("no folder")
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    stderr = os.open("/dev/full", os.O_WRONLY) if is_full else write_end
+    words = ["sh", "-c", "seq 2000000; exit 7"]  # more than is kept in memory, so that there is something to tell
+    with idle_bed.started("logctl", "run", "--no-autostart", "--", *words, stderr=stderr) as job:
+        out, _ = job.communicate(timeout=60)
+    assert (job.returncode, out[-8:]) == (7, b"2000000\n")
+    for fd in {stderr, write_end}:
+        os.close(fd)
+
+
 def test_a_daemon_is_started_meanwhile(idle_bed: Bed) -> None:
     run(idle_bed, "--name", "first", "--", "echo", "x")
     assert told(idle_bed, "first") == [("stdout", "x")]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import sys
 import termios
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from logctl.job.background import detach, leave
-from logctl.job.child import CannotStart, Child, Plan
+from logctl.job.child import CannotStart, Child, Plan, be
 from logctl.job.naming import Name, next_name
 from logctl.job.relay import Relay
 from logctl.job.signals import Signals
@@ -57,6 +57,7 @@ def command(
 
     Exits as COMMAND does, or with 128 and the number of the signal that it died of; whatever becomes of the daemon.
     """
+    _open_missing()
     taken = Name(check_run_name(name)) if name is not None else next_name(paths, words[0])
     if name is None and not (detaches or quiet) and os.isatty(2):
         console.complain(f"this is run {taken.name}")
@@ -95,17 +96,16 @@ def _run(
     tell: Callable[[int, str], None] | None,
     starts: bool,
 ) -> int:
-    _open_missing()
     detached = tell is not None
     plan = _plan(words, run, terminal=terminal, detached=detached)
     signals = Signals(also=[signal.SIGTSTP] if plan.terminal else [])
-    child = Child(plan, signals.put_back)
+    plan, child = _start(plan, signals, detached=detached)
     ours = Terminal() if plan.typed else None
 
     def say(sentence: str) -> None:
         # A raw terminal goes on in the column that it is in.
         begin, end = ("\r\n", "\r") if ours is not None and ours.is_raw else ("", "")
-        sys.stderr.write(begin)
+        console.say(begin)
         console.complain(sentence + end)
 
     emitter = Emitter(
@@ -133,6 +133,23 @@ def _run(
         relay.go_on()
     sink.finish(status, relay.wait)
     return status
+
+
+def _start(plan: Plan, signals: Signals, *, detached: bool) -> tuple[Plan, Child]:
+    """Start the command: where it can have no terminal, without one; and where not even pipes, in our place."""
+    if plan.terminal:
+        try:
+            return plan, Child(plan, signals.put_back)
+        except OSError as error:
+            console.complain(f"the command has no terminal of its own: {error.strerror}")
+            plan = replace(plan, terminal=False, error_terminal=False, typed=False)
+    try:
+        return plan, Child(plan, signals.put_back)
+    except OSError as error:
+        if detached:
+            raise CannotStart(plan.argv[0], error) from None
+        console.complain(f"the command runs, and nothing of it is stored: {error.strerror}")
+        be(plan, signals.put_back)
 
 
 def _plan(words: tuple[str, ...], run: str, *, terminal: bool | None, detached: bool) -> Plan:

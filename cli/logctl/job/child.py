@@ -130,6 +130,16 @@ class Child:
         os.close(fd)
 
 
+def be(plan: Plan, put_back: Callable[[], object]) -> NoReturn:
+    """Be the command in this very process, with all that is ours. CannotStart says why that could not be."""
+    put_back()
+    try:
+        _exec(plan.argv, plan.environ)
+    except OSError as error:
+        raise CannotStart(plan.argv[0], error) from None
+    raise AssertionError  # it does not return
+
+
 def _become(plan: Plan, out: int, err: int, tell: int, put_back: Callable[[], object]) -> NoReturn:
     """In the new process, be the command; or tell the number of the error, and be gone."""
     try:

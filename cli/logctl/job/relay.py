@@ -15,7 +15,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from logctl.job.child import Child
@@ -37,6 +37,16 @@ READY_SECONDS: Final = 2.0
 _FAREWELLS: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
 
 
+def _poll(events: Mapping[int, int], timeout: float | None) -> set[int]:
+    """Wait for descriptors, and return those with which something can be done, or will fail."""
+    # Not by `select.select`, which has no descriptors from 1024 on: whoever started us may have left us a thousand.
+    poll = select.poll()
+    for fd, mask in events.items():
+        poll.register(fd, mask)
+    # Rounded up to whole milliseconds, or else it would be waited for in vain just before.
+    return {fd for fd, _ in poll.poll(None if timeout is None else math.ceil(timeout * 1000))}
+
+
 class Shown:
     """Where a stream is shown, and what of it is yet to be."""
 
@@ -50,7 +60,7 @@ class Shown:
         """Take what was read, when what was before is shown; as much as can be is shown at once."""
         if not self.is_gone:
             self.pending = memoryview(data)
-        while self.pending and select.select([], [self.fd], [], 0)[1]:
+        while self.pending and _poll({self.fd: select.POLLOUT}, 0):
             self.write()
 
     def write(self) -> None:
@@ -178,13 +188,14 @@ class Relay:
         sinks = [] if sink_fd is None else [sink_fd]
         due = min(due, self._sink.due)
         timeout = None if due == math.inf else max(0.0, due - time.monotonic())
-        readable, writable, _ = select.select(
-            [self._signals.fd, *sinks, *read], [*(sinks if self._sink.sending else []), *write], [], timeout
-        )
-        if self._signals.fd in readable:
+        events = dict.fromkeys([self._signals.fd, *sinks, *read], select.POLLIN)
+        for fd in [*(sinks if self._sink.sending else []), *write]:
+            events[fd] = events.get(fd, 0) | select.POLLOUT
+        ready = _poll(events, timeout)
+        if self._signals.fd in ready:
             for number in self._signals.take():
                 self._on_signal(number)
-        return {*readable, *writable}
+        return ready
 
     def _be_ready(self) -> None:
         if self._on_ready is not None:

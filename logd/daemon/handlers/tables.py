@@ -74,6 +74,7 @@ async def _send_topic(peer: Peer, request: Watch) -> None:
     throttler = server.paces.throttler(kind, request.interval_ms / 1000)
     try:
         await peer.send(Reply(request.id, {}))
+        topics.catch_up(request.topic)
         if request.topic == "runs":
             subscription = TableSubscription(
                 request.id,
