@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from logctl.pager.events import Ticked
+from logctl.screen.events import Ticked
 from logctl.top.listing import Wanted
 from logctl.top.model import Listed, RunsChanged, State, TotalsChanged, start, update
 from logd.client.tables import TableCopy

@@ -11,13 +11,13 @@ import trio
 
 from logctl.board.model import Changed, Interrupt, State, update
 from logctl.board.view import view
-from logctl.pager.events import Quit, Repaint, Resized, Suspend, UserEvent
-from logctl.pager.loop import Loop
-from logctl.pager.view import View
+from logctl.screen.events import Quit, Repaint, Resized, Suspend, UserEvent
+from logctl.screen.loop import Loop
+from logctl.screen.view import View
 
 if TYPE_CHECKING:
-    from logctl.pager.link import Link
-    from logctl.pager.terminal import Terminal
+    from logctl.screen.link import Link
+    from logctl.screen.terminal import Terminal
 
 
 class BoardApp(Loop):

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 from logctl.board.cells import HowIs
 from logctl.board.keys import ACTIONS
 from logctl.board.listing import ALL, FILTERS, SORTS, Listing, Wanted, listing
-from logctl.pager.events import (
+from logctl.screen.events import (
     Disconnected,
     FocusChanged,
     KeyPressed,
@@ -26,8 +26,7 @@ from logctl.pager.events import (
     Value,
     Wheel,
 )
-from logctl.pager.prompts import edited
-from logctl.pager.state import Prompt
+from logctl.screen.prompts import Prompt, edited
 from logd.progress import Item, Overall, overall, state_of
 
 SPIN_SECONDS: Final = 0.25

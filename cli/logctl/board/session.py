@@ -11,8 +11,8 @@ import trio
 from logctl.board.app import BoardApp
 from logctl.board.model import start
 from logctl.board.watching import Watching
-from logctl.pager.link import Link
-from logctl.pager.loop import SIGNALS, collect_garbage, end_by, make_terminal
+from logctl.screen.link import Link
+from logctl.screen.loop import SIGNALS, collect_garbage, end_by, make_terminal
 from logd.client import AsyncClient, start_daemon
 from logd.errors import DaemonUnavailable
 from logd.paths import Paths

@@ -19,9 +19,9 @@ from logctl.board.cells import COLUMNS, amounts_of, cells, counts_of, gauges, ti
 from logctl.board.keys import help_rows
 from logctl.board.model import SPIN_SECONDS, State
 from logctl.figures import human_percent
-from logctl.pager.attributes import Attribute, Segment
-from logctl.pager.cells import columns_of, fitted, line, wrapped
-from logctl.pager.view import View
+from logctl.screen.attributes import Attribute, Segment
+from logctl.screen.cells import columns_of, fitted, line, wrapped
+from logctl.screen.view import View
 from logctl.terminal_text import escape_text
 from logd.progress import STOPPED, figures
 from logd.record import rfc3339

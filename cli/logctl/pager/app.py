@@ -23,27 +23,21 @@ from logctl.pager.events import (
     Copy,
     Effect,
     Event,
-    FocusChanged,
     FollowTurned,
-    KeyPressed,
     OpenEditor,
-    Quit,
-    Repaint,
-    Resized,
     RunWaiting,
     Save,
     ShowRuns,
-    Suspend,
     Told,
-    UserEvent,
-    Wheel,
 )
 from logctl.pager.keys import ACTIONS
-from logctl.pager.link import Link
-from logctl.pager.loop import Loop
 from logctl.pager.model import update
 from logctl.pager.state import State
-from logctl.pager.view import View, view
+from logctl.pager.view import view
+from logctl.screen.events import FocusChanged, KeyPressed, Quit, Repaint, Resized, Suspend, UserEvent, Wheel
+from logctl.screen.link import Link
+from logctl.screen.loop import Loop
+from logctl.screen.view import View
 from logd.errors import LogdError
 from logd.paths import Paths
 from logd.record import now_us
@@ -51,7 +45,7 @@ from logd.record import now_us
 if TYPE_CHECKING:
     from logctl.pager.listing import Listing
     from logctl.pager.runs_list import RunsList
-    from logctl.pager.terminal import Terminal
+    from logctl.screen.terminal import Terminal
 
 
 class App(Loop):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from logctl.pager.attributes import Attribute, Segment
-from logctl.pager.cells import columns_of
 from logctl.pager.commands import COMMANDS
-from logctl.pager.keys import THEMES, Binding, shown_keys
+from logctl.pager.keys import THEMES
+from logctl.screen.attributes import Attribute, Segment
+from logctl.screen.cells import columns_of
+from logctl.screen.keys import Binding, shown_keys
 
 TITLE = Attribute("title")
 KEY = Attribute("key")

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from logctl.figures import counted, human_age, human_bytes
-from logctl.pager.attributes import Attribute, Segment
-from logctl.pager.cells import columns_of, fitted
 from logctl.pager.keys import ACTIONS
-from logctl.pager.view import View
+from logctl.screen.attributes import Attribute, Segment
+from logctl.screen.cells import columns_of, fitted
+from logctl.screen.view import View
 from logd.states import GOES_ON, told
 
 if TYPE_CHECKING:

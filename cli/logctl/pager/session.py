@@ -13,17 +13,17 @@ import trio
 
 from logctl.pager.app import App
 from logctl.pager.filters import Filter
-from logctl.pager.link import CLIENT, Link
-from logctl.pager.loop import SIGNALS, collect_garbage, end_by, make_terminal
 from logctl.pager.model import start
 from logctl.pager.watching import Watching
+from logctl.screen.link import CLIENT, Link
+from logctl.screen.loop import SIGNALS, collect_garbage, end_by, make_terminal
 from logd.client import AsyncClient, start_daemon
 from logd.errors import DaemonUnavailable, StoreError
 from logd.paths import Paths
 from logd.record import now_us
 
 if TYPE_CHECKING:
-    from logctl.pager.terminal import Terminal
+    from logctl.screen.terminal import Terminal
 
 
 class Wish(NamedTuple):

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from logctl.pager.events import Quit, Repaint, Resized, Suspend, UserEvent
-from logctl.pager.loop import Loop
-from logctl.pager.view import View
+from logctl.screen.events import Quit, Repaint, Resized, Suspend, UserEvent
+from logctl.screen.loop import Loop
+from logctl.screen.view import View
 from logctl.top.model import Listed, ListRuns, Noted, Open, State, update
 from logctl.top.view import view
 
 if TYPE_CHECKING:
-    from logctl.pager.link import Link
-    from logctl.pager.terminal import Terminal
+    from logctl.screen.link import Link
+    from logctl.screen.terminal import Terminal
 
 REPAINT_SECONDS: Final = 0.5
 """Between two screens, but for what its user does: what comes of one interval of the daemon's is one screen."""
@@ -80,7 +80,7 @@ class TopApp(Loop):
         self._quit()
 
     def _ask(self, effect: ListRuns) -> None:
-        self._link.ask(effect)  # type: ignore[arg-type]
+        self._link.ask(effect)
 
     _DOES: Final[dict[type[Any], Callable[[TopApp, Any], None]]] = {
         Quit: Loop._quit,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from logctl.pager.attributes import Attribute, Segment
-from logctl.pager.cells import columns_of
-from logctl.pager.keys import Binding, shown_keys
+from logctl.screen.attributes import Attribute, Segment
+from logctl.screen.cells import columns_of
+from logctl.screen.keys import Binding, shown_keys
 
 BINDINGS: Final = (
     Binding("line_down", ("j", "down", "ctrl n", "ctrl e"), "a run down"),

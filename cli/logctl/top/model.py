@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-from logctl.pager.events import (
+from logctl.screen.events import (
     Disconnected,
     FocusChanged,
     KeyPressed,
@@ -24,8 +24,7 @@ from logctl.pager.events import (
     Value,
     Wheel,
 )
-from logctl.pager.prompts import edited
-from logctl.pager.state import Prompt
+from logctl.screen.prompts import Prompt, edited
 from logctl.top.keys import ACTIONS
 from logctl.top.lines import Run, remembered, run_of, sampled
 from logctl.top.listing import ALL, FILTERS, SORTS, Wanted, listing

@@ -12,8 +12,8 @@ import sys
 
 import trio
 
-from logctl.pager.link import Link
-from logctl.pager.loop import SIGNALS, collect_garbage, end_by, make_terminal
+from logctl.screen.link import Link
+from logctl.screen.loop import SIGNALS, collect_garbage, end_by, make_terminal
 from logctl.top.app import TopApp
 from logctl.top.listing import Wanted
 from logctl.top.model import State, restarted, start

@@ -18,9 +18,9 @@ from functools import lru_cache
 from typing import Final
 
 from logctl.figures import counted, human_bytes, human_count
-from logctl.pager.attributes import Attribute, Segment
-from logctl.pager.cells import columns_of, fitted
-from logctl.pager.view import View
+from logctl.screen.attributes import Attribute, Segment
+from logctl.screen.cells import columns_of, fitted
+from logctl.screen.view import View
 from logctl.terminal_text import escape_text
 from logctl.top.cells import COLUMNS, bar, cells, gap_of, shortened, widths
 from logctl.top.keys import help_rows

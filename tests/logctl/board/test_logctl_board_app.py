@@ -16,8 +16,8 @@ from logctl.board.app import BoardApp
 from logctl.board.cells import HowIs
 from logctl.board.model import Changed, start
 from logctl.board.watching import Watching
-from logctl.pager.events import KeyPressed
-from logctl.pager.view import View
+from logctl.screen.events import KeyPressed
+from logctl.screen.view import View
 from logd.errors import NotFound, Refused
 from logd.protocol import Error, ErrorCode, Event, Items, Message, Reply, Watch
 

@@ -13,8 +13,8 @@ from logctl.board.keys import ACTIONS, BINDINGS
 from logctl.board.listing import FILTERS, SORTS, Wanted, listing
 from logctl.board.model import SPIN_SECONDS, TICK_SECONDS, Changed, Interrupt, State, start, update
 from logctl.board.view import view
-from logctl.pager.cells import columns_of
-from logctl.pager.events import (
+from logctl.screen.cells import columns_of
+from logctl.screen.events import (
     Disconnected,
     FocusChanged,
     KeyPressed,

@@ -16,8 +16,8 @@ from logctl.board.cells import HowIs
 from logctl.board.model import Changed, State, start, update
 from logctl.board.snapshot import as_text
 from logctl.board.view import view
-from logctl.pager.attributes import ROLES
-from logctl.pager.events import Disconnected, KeyPressed, Resized, Ticked
+from logctl.screen.attributes import ROLES
+from logctl.screen.events import Disconnected, KeyPressed, Resized, Ticked
 from logd.daemon.items import merged
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "board"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from top_bed import EPOCH_US, Screen, listed, live
 
-from logctl.pager.events import Disconnected, KeyPressed, Quit, Reconnected, Repaint, Resized, Suspend
+from logctl.screen.events import Disconnected, KeyPressed, Quit, Reconnected, Repaint, Resized, Suspend
 from logctl.top.lines import HISTORY_SAMPLES, Run, sparkline
 from logctl.top.listing import SORTS, Wanted, listing
 from logctl.top.model import LIST_SECONDS, ListRuns, Open, restarted

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from top_bed import EPOCH_US, Screen, listed, live
 
-from logctl.pager.attributes import ROLES
-from logctl.pager.cells import columns_of
-from logctl.pager.events import Disconnected, KeyPressed, Resized
+from logctl.screen.attributes import ROLES
+from logctl.screen.cells import columns_of
+from logctl.screen.events import Disconnected, KeyPressed, Resized
 from logctl.top.model import Noted
 from logctl.top.snapshot import as_text
 from logctl.top.view import view

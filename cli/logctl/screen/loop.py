@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from logctl.pager.events import Event, Resized, Ticked
-from logctl.pager.view import View
+from logctl.screen.events import Resized, Ticked
+from logctl.screen.view import View
 from logd.errors import LogdError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from logctl.pager.terminal import Terminal
+    from logctl.screen.terminal import Terminal
 
 FRAME_SECONDS: Final = 1 / 60
 KEY_SECONDS: Final = 0.05
@@ -41,8 +41,8 @@ SIGNALS: Final = (*_ENDING, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)
 def make_terminal() -> Terminal:
     """The terminal of standard input and output, in the colours that its environment and its user ask for."""
     # Not at the top: urwid is imported while the daemon reads.
-    from logctl.pager.terminal import Terminal
-    from logctl.pager.theme import Theme, colours_of, is_light_background
+    from logctl.screen.terminal import Terminal
+    from logctl.screen.theme import Theme, colours_of, is_light_background
 
     light = is_light_background(os.environ)
     colours = colours_of(os.environ)
@@ -92,7 +92,7 @@ class Loop(ABC):
     # What is shown, and what happens to it
 
     @abstractmethod
-    def take(self, events: Iterable[Event]) -> None:
+    def take(self, events: Iterable[Any]) -> None:
         """Have events happen; `_note_change` is to follow."""
 
     @abstractmethod

@@ -1,0 +1,1 @@
+"""What any live screen stands on: a terminal, a loop that paints it, a connection, keys and colours."""
