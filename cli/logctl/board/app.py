@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from logctl.board.model import Changed, Interrupt, State, update
+from logctl.board.model import Changed, State, update
 from logctl.board.view import view
-from logctl.screen.events import Quit, Repaint, Resized, Suspend, UserEvent
+from logctl.screen.events import Interrupt, Quit, Repaint, Resized, Suspend, UserEvent
 from logctl.screen.loop import Loop
 from logctl.screen.view import View
 

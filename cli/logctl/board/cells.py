@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from logctl.figures import human_age, human_amount, human_percent, human_span, human_speed
+from logctl.screen.columns import Column
 from logctl.terminal_text import escape_text
 from logd.progress import Figures, Item, Overall, is_gauge
 from logd.states import told
@@ -18,20 +19,14 @@ MAX_STATUS_CHARACTERS: Final = 1000
 """Of a status; the rest is not shown in a table."""
 
 
-class Column(NamedTuple):
-    header: str
-    is_figure: bool
-    """Which are to the right."""
-
-
 COLUMNS: Final = {
-    "state": Column("STATE", False),
+    "state": Column("STATE", False, 7),
     "item": Column("ITEM", False),
     "done": Column("DONE", True),
-    "percent": Column("%", True),
-    "rate": Column("RATE", True),
-    "left": Column("LEFT", True),
-    "time": Column("TIME", True),
+    "percent": Column("%", True, 4),
+    "rate": Column("RATE", True, 8),
+    "left": Column("LEFT", True, 8),
+    "time": Column("TIME", True, 8),
     "status": Column("STATUS", False),
 }
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from logctl.named import is_pattern
-from logctl.top.listing import SORTS, Wanted
+from logctl.screen.table import Wanted
+from logctl.top.listing import SORTS
 from logd.client import connect
 from logd.paths import Paths
 from logd.record import check_run_name, now_us
@@ -54,7 +55,7 @@ def command(paths: Paths, /, *, run: str, sort: str, reverse: bool, plain: bool,
     from logctl.top.snapshot import as_json, as_text
 
     state = _looked(paths, run, wanted)
-    runs = [state.runs[name] for name in state.names]
+    runs = [state.runs[name] for name in state.keys]
     click.echo(json.dumps(as_json(runs, state.totals)) if output == "json" else as_text(runs, state.totals, now_us()))
 
 

@@ -103,3 +103,7 @@ class Suspend(Value):
 
 class Quit(Value):
     pass
+
+
+class Interrupt(Value):
+    """End as ^C ends a command."""

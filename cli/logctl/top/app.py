@@ -10,16 +10,14 @@ import trio
 
 from logctl.screen.events import Quit, Repaint, Resized, Suspend, UserEvent
 from logctl.screen.loop import Loop
+from logctl.screen.table import Open
 from logctl.screen.view import View
-from logctl.top.model import Listed, ListRuns, Noted, Open, State, update
+from logctl.top.model import Listed, ListRuns, Noted, State, update
 from logctl.top.view import view
 
 if TYPE_CHECKING:
     from logctl.screen.link import Link
     from logctl.screen.terminal import Terminal
-
-REPAINT_SECONDS: Final = 0.5
-"""Between two screens, but for what its user does: what comes of one interval of the daemon's is one screen."""
 
 
 class TopApp(Loop):
@@ -66,7 +64,7 @@ class TopApp(Loop):
 
     @property
     def _repaint_seconds(self) -> float:
-        return REPAINT_SECONDS
+        return self.state.repaint_seconds
 
     @property
     def _types(self) -> bool:
@@ -76,7 +74,7 @@ class TopApp(Loop):
         self._terminal.forget()
 
     def _open(self, effect: Open) -> None:
-        self.opens = effect.run
+        self.opens = effect.key
         self._quit()
 
     def _ask(self, effect: ListRuns) -> None:

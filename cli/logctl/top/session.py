@@ -14,8 +14,8 @@ import trio
 
 from logctl.screen.link import Link
 from logctl.screen.loop import SIGNALS, collect_garbage, end_by, make_terminal
+from logctl.screen.table import Wanted
 from logctl.top.app import TopApp
-from logctl.top.listing import Wanted
 from logctl.top.model import State, restarted, start
 from logctl.top.watching import Watching
 from logd.client import AsyncClient, start_daemon

@@ -150,7 +150,7 @@ def test_a_screen_is_as_it_was(name: str) -> None:
 
 def test_a_snapshot_is_as_it_was() -> None:
     state = busy(runs=20).state
-    check("snapshot", as_text([state.runs[name] for name in state.names], state.totals, state.now_us) + "\n")
+    check("snapshot", as_text([state.runs[name] for name in state.keys], state.totals, state.now_us) + "\n")
 
 
 def test_no_golden_file_is_left_over() -> None:
