@@ -14,8 +14,8 @@ from logctl.board.cells import HowIs
 from logctl.board.keys import KIND
 from logctl.board.listing import listing
 from logctl.screen import table
-from logctl.screen.events import Value
-from logctl.screen.table import Open, Table, listed, placed, with_sheet
+from logctl.screen.events import Open, Value
+from logctl.screen.table import Table, listed, placed, with_sheet
 from logd.progress import Item, Overall, overall, state_of
 
 SPIN_SECONDS: Final = 0.25

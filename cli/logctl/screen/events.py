@@ -107,3 +107,9 @@ class Quit(Value):
 
 class Interrupt(Value):
     """End as ^C ends a command."""
+
+
+class Open(Value):
+    """Open what has this key."""
+
+    key: str

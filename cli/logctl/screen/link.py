@@ -9,11 +9,11 @@ from typing import Any, Final, Protocol
 import trio
 
 from logctl.screen.events import Disconnected, Reconnected
-from logd.client import AsyncClient
+from logd.client import AsyncClient, start_daemon
 from logd.errors import ConnectionLost, DaemonUnavailable, Refused
+from logd.paths import Paths
 from logd.protocol import ErrorCode, Message
 
-CLIENT: Final = "logctl attach"
 MIN_DELAY_SECONDS: Final = 0.05
 """Before the first attempt to connect again; it doubles with each."""
 MAX_DELAY_SECONDS: Final = 2.0
@@ -118,3 +118,19 @@ class Link:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+async def linked(paths: Paths, client_name: str, watching: Talk) -> Link:
+    """A link to the daemon, which is started where there is none; what `watching` asks for at first is sent."""
+
+    async def reconnect() -> AsyncClient:
+        return await AsyncClient.connect(paths, client_name)
+
+    try:
+        client = await reconnect()
+    except (DaemonUnavailable, ConnectionLost):
+        start_daemon(paths)
+        client = await reconnect()
+    link = Link(client, reconnect, watching)
+    await link.flush()
+    return link

@@ -18,12 +18,12 @@ from logctl.screen.events import (
     FocusChanged,
     Interrupt,
     KeyPressed,
+    Open,
     Quit,
     Reconnected,
     Repaint,
     Resized,
     Suspend,
-    Value,
     Wheel,
 )
 from logctl.screen.keys import Binding
@@ -56,12 +56,6 @@ class Kind(NamedTuple):
     bindings: tuple[Binding, ...]
     signs: tuple[tuple[str, str], ...] = ()
     """What is on the screen, and what it stands for: for the help, as the bindings are."""
-
-
-class Open(Value):
-    """Effect: do with a key what Enter does."""
-
-    key: str
 
 
 @dataclass(frozen=True)

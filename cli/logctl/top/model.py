@@ -43,12 +43,6 @@ class Listed(Value):
     runs: tuple[Mapping[str, Any], ...]
 
 
-class Noted(Value):
-    """Something is to be said to the user."""
-
-    text: str
-
-
 class ListRuns(Value):
     """Effect: ask for all runs."""
 
@@ -86,21 +80,11 @@ def start(wanted: Wanted, *, rows: int, columns: int, now: float, epoch_us: int)
     return State(rows, columns, now, epoch_us, wanted=wanted, sample_at=now + SAMPLE_SECONDS)
 
 
-def restarted(state: State, *, rows: int, columns: int, now: float, note: str = "") -> State:
+def restarted(state: State, note: str, *, rows: int, columns: int, now: float, epoch_us: int) -> State:
     """The screen as it was, when it is shown again after something else was."""
-    return placed(
-        replace(
-            state,
-            rows=rows,
-            columns=columns,
-            now=now,
-            sample_at=now + SAMPLE_SECONDS,
-            list_at=math.inf,
-            connected=True,
-            note=note,
-            note_until=now + NOTE_SECONDS,
-        )
-    )
+    state = replace(state, rows=rows, columns=columns, now=now, epoch_us=epoch_us, connected=True)
+    sample_at, note_until = now + SAMPLE_SECONDS, now + NOTE_SECONDS
+    return placed(replace(state, sample_at=sample_at, list_at=math.inf, note=note, note_until=note_until))
 
 
 def update(state: State, event: Any, now: float) -> tuple[State, list[Any]]:
@@ -120,8 +104,6 @@ def update(state: State, event: Any, now: float) -> tuple[State, list[Any]]:
             state, effects = replace(state, list_at=math.inf), [ListRuns()]
     elif isinstance(event, KeyPressed):
         state = replace(state, note="")
-    elif isinstance(event, Noted):
-        state = replace(state, note=event.text, note_until=now + NOTE_SECONDS)
     elif isinstance(event, Reconnected):
         state = replace(state, sample_at=now + SAMPLE_SECONDS, list_at=math.inf)
     if state.wanted is not wanted:

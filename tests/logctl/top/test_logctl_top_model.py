@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from top_bed import EPOCH_US, Screen, listed, live
 
-from logctl.screen.events import Disconnected, KeyPressed, Quit, Reconnected, Repaint, Resized, Suspend
-from logctl.screen.table import Open, Wanted
+from logctl.screen.events import Disconnected, KeyPressed, Open, Quit, Reconnected, Repaint, Resized, Suspend
+from logctl.screen.table import Wanted
 from logctl.top.lines import HISTORY_SAMPLES, Run, sparkline
 from logctl.top.listing import SORTS, listing
 from logctl.top.model import LIST_SECONDS, ListRuns, restarted
@@ -190,7 +190,7 @@ def test_it_is_as_it_was_when_it_is_shown_again() -> None:
     screen.list(*(listed(name) for name in NAMES))
     press(screen, "s", "G", "k")
     before = screen.state
-    state = restarted(before, rows=10, columns=60, now=before.now + 500, note="gone")
+    state = restarted(before, "gone", rows=10, columns=60, now=before.now + 500, epoch_us=EPOCH_US)
     assert (state.chosen, state.wanted, state.keys) == (before.chosen, before.wanted, before.keys)
     assert state.chosen in state.shown_keys
     assert state.shown_note == "gone"
