@@ -35,6 +35,7 @@ class HowIs(NamedTuple):
     """How the run is whose board it is."""
 
     state: str = ""
+    """As `runs` has it; "waiting" where there is none yet."""
     exit_status: int | None = None
     ended_us: int | None = None
 
@@ -42,6 +43,11 @@ class HowIs(NamedTuple):
     def of(cls, told: Mapping[str, Any]) -> HowIs:
         """What the daemon has told of it, as the protocol's `items` describes it."""
         return cls(told.get("state", ""), told.get("exit_status"), told.get("ended_us"))
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is no such run yet."""
+        return self.state == "waiting"
 
     def __str__(self) -> str:
         if self.state == "ended" and self.ended_us is None:

@@ -22,7 +22,7 @@ def show(paths: Paths, run: str) -> None:
     A signal that ends it ends the process, when the terminal is as it was.
 
     Raises:
-        Refused: there is no such run.
+        Refused: no board can be had of the run; one that does not exist is waited for.
         NotFound: it was removed meanwhile.
         DaemonUnavailable, NotPermitted: there is no daemon to watch, and none could be started.
     """
@@ -30,7 +30,7 @@ def show(paths: Paths, run: str) -> None:
 
 
 async def _show(paths: Paths, run: str) -> signal.Signals | None:
-    link = await linked(paths, CLIENT, Watching(run))
+    link = await linked(paths, CLIENT, Watching(run, waits=True))
     with trio.open_signal_receiver(*SIGNALS) as signals, own_terminal() as terminal:
         loop = Loop(start(run, **beginning()), update, view, terminal, link, Changed)
         await loop.run(signals)

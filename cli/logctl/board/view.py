@@ -89,6 +89,8 @@ def _table(state: State) -> list[Row]:
 
 
 def _nothing(state: State) -> str:
+    if state.how.waits:
+        return f"waiting for {state.run} to start"
     if state.all_count:
         return "No item is like that · Esc shows all"
     return "Nothing was reported yet" if not state.items else "There are gauges alone"

@@ -38,6 +38,14 @@ def test_what_is_sent_in_parts_is_told_as_one() -> None:
     ]
 
 
+def test_a_run_is_waited_for_where_that_is_wanted() -> None:
+    watching = Watching("job", waits=True)
+    assert watching.connect(lambda: 5) == [Watch(5, "board", run="job", wait=True)]
+    assert watching.take(Event(5, "waiting")) == [Changed({}, whole=True, how=HowIs("waiting"))]
+    told = watching.take(Items(5, {"a": {}}, whole=True, run={"state": "running", "exit_status": None}))
+    assert told == [Changed({"a": {}}, whole=True, how=HowIs("running"))]
+
+
 def test_what_is_refused_and_removed_ends_it() -> None:
     watching, sub = connected()
     with pytest.raises(Refused):
