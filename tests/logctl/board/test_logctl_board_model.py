@@ -169,24 +169,6 @@ def test_what_is_chosen_stays_on_its_row_when_the_order_changes() -> None:
     assert screen.shown.index(chosen or "") == row
 
 
-def test_what_is_chosen_is_on_a_screen_that_has_become_smaller() -> None:
-    screen = Screen(many(), rows=30)
-    screen.press(*"j" * 20)
-    chosen = screen.state.chosen
-    screen.tell(Resized(8, 80))
-    assert screen.state.chosen == chosen
-    assert chosen in screen.state.shown_keys
-
-
-def test_while_nobody_has_moved_the_first_are_shown_whichever_they_are() -> None:
-    screen = Screen(many())
-    screen.tell(Changed({"a": item()}))
-    assert screen.shown[0] == "a"
-    screen.press("j", "g")
-    screen.tell(Changed({"0": item()}))
-    assert screen.shown[0] == "0"
-
-
 def test_where_the_chosen_item_is_gone_what_is_in_its_place_is_chosen() -> None:
     screen = Screen(many(5))
     screen.press("j", "j")
@@ -195,22 +177,6 @@ def test_where_the_chosen_item_is_gone_what_is_in_its_place_is_chosen() -> None:
     screen.tell(Changed({}, whole=True))
     assert screen.state.chosen is None
     assert "Nothing was reported yet" in "\n".join(screen.lines)
-
-
-def test_lines_and_pages() -> None:
-    screen = Screen(many(100))
-    height = screen.state.height
-    screen.press("page down")
-    assert screen.shown[0] == f"item-{height}"
-    screen.press("page up")
-    assert screen.shown[0] == "item-0"
-    screen.press("G")
-    assert screen.shown[-1] == screen.state.chosen == "item-99"
-    screen.press("k")
-    assert (screen.shown[-1], screen.state.chosen) == ("item-99", "item-98")
-    screen.press("home")
-    screen.press(*"jjj")
-    assert (screen.shown[0], screen.state.chosen) == ("item-0", "item-3")
 
 
 # Choosing
@@ -232,20 +198,6 @@ def test_text_and_state_filter_and_esc_shows_all_again() -> None:
     screen.press("/", "x", "esc")
     assert screen.state.prompt is None
     assert screen.state.wanted.text == ""
-
-
-def test_sorting_is_gone_through_and_reversed() -> None:
-    screen = Screen(many(3))
-    seen = []
-    for _ in SORTS:
-        seen.append(screen.state.wanted.sort)
-        assert f"by {seen[-1]}" in screen.lines[-1]
-        screen.press("s")
-    assert seen == list(SORTS)
-    assert screen.state.wanted.sort == seen[0]
-    screen.press("r")
-    assert screen.shown == ("item-2", "item-1", "item-0")
-    assert "reversed" in screen.lines[-1]
 
 
 def test_sheets_open_scroll_and_close() -> None:

@@ -174,17 +174,6 @@ def test_keys_ask_for_what_they_say() -> None:
     assert screen.effects[5:] == [Quit()]
 
 
-def test_a_filter_is_typed_and_given_up() -> None:
-    screen = Screen()
-    screen.list(listed("alpha"), listed("beta"))
-    press(screen, "/", "b", "E", "enter")
-    assert list(screen.state.keys) == ["beta"]
-    press(screen, "/", "x", "esc")
-    assert list(screen.state.keys) == ["beta"]
-    press(screen, "esc")
-    assert list(screen.state.keys) == ["alpha", "beta"]
-
-
 def test_it_is_as_it_was_when_it_is_shown_again() -> None:
     screen = Screen()
     screen.list(*(listed(name) for name in NAMES))
