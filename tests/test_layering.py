@@ -341,4 +341,4 @@ def test_lines_on_a_terminal_need_no_pager(daemon: Bed) -> None:
     assert shown.stdout.endswith(" hello\n")
     imported = set(shown.stderr.split())
     assert not {name.partition(".")[0] for name in imported} & {"trio", "urwid", "wcwidth"}
-    assert not imported & {"logctl.pager", "logctl.screen"}
+    assert not imported & {"logctl.pager", "logctl.screen.loop"}

@@ -18,7 +18,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypedDict, TypeVar
 
 import trio
@@ -234,7 +233,7 @@ class Loop(Generic[S]):
         """
         try:
             async with trio.open_nursery() as self._nursery:
-                self._start(partial(self._link.run, self.take))
+                self._start(self._link.run, self.take)
                 self._start(self._link.send)
                 self._terminal.open()
                 self._start(self._read_keys)

@@ -9,7 +9,7 @@ from logctl.screen.attributes import Attribute, Segment
 from logctl.screen.cells import columns_of, fitted
 from logctl.screen.keys import shown_keys
 from logctl.screen.table import Kind, Table
-from logctl.screen.view import Row, View, filled
+from logctl.screen.view import Row, View, filled, help_row
 from logctl.terminal_text import escape_text
 
 TITLE, TEXT, KEY, CURRENT = Attribute("title"), Attribute("text"), Attribute("key"), Attribute("current")
@@ -79,12 +79,8 @@ def help_rows(kind: Kind) -> list[Row]:
     """The help, as rows that may be longer than the screen is wide."""
     return [
         ((TITLE, "Keys"),),
-        *(_help_row(shown_keys(binding), binding.text) for binding in kind.bindings),
+        *(help_row(shown_keys(binding), binding.text, _KEY_COLUMNS) for binding in kind.bindings),
         (),
         ((TITLE, "On the screen"),),
-        *(_help_row(*sign) for sign in kind.signs),
+        *(help_row(*sign, _KEY_COLUMNS) for sign in kind.signs),
     ]
-
-
-def _help_row(keys: str, text: str) -> Row:
-    return (TEXT, "  "), (KEY, keys), (TEXT, " " * max(1, _KEY_COLUMNS - columns_of(keys)) + text)

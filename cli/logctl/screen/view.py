@@ -26,3 +26,9 @@ def filled(row: Row, columns: int, role: str = "status") -> Row:
     row = fitted(row, columns)
     used = sum(columns_of(text) for _, text in row)
     return (*row, (Attribute(role), " " * (columns - used)))
+
+
+def help_row(keys: str, text: str, key_columns: int) -> Row:
+    """A row of a help: it may be longer than the screen is wide."""
+    gap = " " * max(1, key_columns - columns_of(keys))
+    return (Attribute("text"), "  "), (Attribute("key"), keys), (Attribute("text"), gap + text)

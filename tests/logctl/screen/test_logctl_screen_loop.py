@@ -14,7 +14,7 @@ import trio.testing
 from logctl.board.cells import HowIs
 from logctl.board.model import Changed, start, update
 from logctl.board.view import view
-from logctl.screen.events import KeyPressed
+from logctl.screen.events import Interrupt, KeyPressed, Open
 from logctl.screen.loop import Loop
 from logctl.screen.view import View
 
@@ -50,6 +50,10 @@ class FakeTerminal:
 class FakeLink:
     def __init__(self) -> None:
         self.is_closed = False
+        self.asked: list[Any] = []
+
+    def ask(self, effect: Any) -> None:
+        self.asked.append(effect)
 
     async def run(self, on_events: Callable[[list[Any]], None]) -> None:
         await trio.sleep_forever()
@@ -143,3 +147,15 @@ async def test_a_signal_ends_it(autojump_clock: object) -> None:
         bench.signal.send_nowait(signal.SIGTERM)
         await bench.ended.wait()
         assert bench.app.ended_by is signal.SIGTERM
+
+
+async def test_what_is_opened_ends_it_and_what_it_does_not_do_is_asked_of_the_link(autojump_clock: object) -> None:
+    async with running() as bench:
+        bench.app._update = lambda state, event, now: (state, [event])
+        bench.app.take([Changed({})])
+        assert bench.link.asked == [Changed({})]
+        bench.app.take([Open("job")])
+        await bench.ended.wait()
+        assert (bench.app.opens, bench.app.ended_by) == ("job", None)
+        bench.app.take([Interrupt()])
+        assert bench.app.ended_by is signal.SIGINT
