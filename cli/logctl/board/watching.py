@@ -44,7 +44,7 @@ class Watching:
         if isinstance(message, Event) and message.sub == self._sub:
             if message.kind == "removed":
                 raise NotFound(f"run {self._run} was removed")
-            return [Changed({}, whole=True, how=HowIs(message.kind))]
+            return [Changed({}, whole=True, how=HowIs("waiting"))] if message.kind == "waiting" else []
         if not isinstance(message, Items) or message.sub != self._sub:
             return []
         if message.whole:
