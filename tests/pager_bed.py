@@ -15,7 +15,6 @@ from logctl.pager.events import (
     Effect,
     Event,
     Gap,
-    KeyPressed,
     PageRead,
     Piece,
     ReadPage,
@@ -26,6 +25,7 @@ from logctl.pager.filters import Filter
 from logctl.pager.model import start, update
 from logctl.pager.state import State
 from logctl.pager.view import view
+from logctl.screen.events import KeyPressed
 from logd.record import rfc3339, severity_from_word
 
 START_US = 1_795_000_000_000_000
@@ -238,7 +238,7 @@ class Pager:
         self.settle()
 
     def wait(self, seconds: float) -> None:
-        from logctl.pager.events import Ticked
+        from logctl.screen.events import Ticked
 
         self.now += seconds
         self.tell(Ticked())

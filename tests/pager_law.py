@@ -19,36 +19,30 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from pager_bed import FakeDaemon, Pager, matches
 
 from logctl.pager import tiling, trimming
-from logctl.pager.cells import columns_of
 from logctl.pager.document import Document
 from logctl.pager.events import (
     Arrived,
     Board,
     Cleared,
-    Clicked,
     Counted,
-    Disconnected,
     Event,
     Gap,
-    KeyPressed,
     PageRead,
     ReadFailed,
-    Reconnected,
     Removed,
-    Resized,
     Resumed,
     RunEnded,
     RunStarted,
     Stalled,
-    Ticked,
     Truncated,
-    Wheel,
 )
 from logctl.pager.seeking import Search, Seek
 from logctl.pager.state import State
 from logctl.pager.status import status
 from logctl.pager.tiling import Held, Kind
 from logctl.pager.view import view
+from logctl.screen.cells import columns_of
+from logctl.screen.events import Clicked, Disconnected, KeyPressed, Reconnected, Resized, Ticked, Wheel
 
 MESSAGES = st.sampled_from(
     [

@@ -414,6 +414,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "topic": _one_of("runs", "presence", "board", "totals"),
         "run": _text(MAX_PATTERN_CHARACTERS),
         "interval_ms": _INTERVAL_MS,
+        "wait": _FLAG,
     },
     "report": {"id": _ID, "run": _RUN, "items": _ITEMS, "reset": _FLAG},
     "throttle": {"id": _ID, "settings": _SETTINGS},

@@ -87,17 +87,25 @@ OTHERS = {
     "re2": {"logctl.pager.highlight", "logd.fanout.pattern"},
     "trio": {
         *("logd.client.async_client", "logd.client.async_run", "logd.daemon", "logd.fanout", "logd.main"),
-        *("logctl.pager.app", "logctl.pager.errands", "logctl.pager.link", "logctl.pager.loop"),
+        *("logctl.pager.app", "logctl.pager.errands", "logctl.screen.link", "logctl.screen.loop"),
         *("logctl.board.app", "logctl.board.session", "logctl.pager.listing", "logctl.pager.session"),
         *("logctl.top.app", "logctl.top.session"),
     },
-    "urwid": {"logctl.pager.terminal", "logctl.pager.theme"},
-    "wcwidth": {"logctl.pager.cells"},
+    "urwid": {"logctl.screen.terminal", "logctl.screen.theme"},
+    "wcwidth": {"logctl.screen.cells"},
 }
 """Where each package that is not ours, and not the standard library's, may be imported."""
 
 NEWER = {"compression"}
 """What is of the standard library only in newer versions than the oldest one supported."""
+
+SCREENS = {
+    "logctl.screen": set[str](),
+    "logctl.pager": {"logctl.screen"},
+    "logctl.board": {"logctl.screen"},
+    "logctl.top": {"logctl.pager", "logctl.screen"},
+}
+"""What each live screen of `logctl` may import of the others."""
 
 STAGES = ("logd.ingest", "logd.store", "logd.fanout")
 
@@ -195,6 +203,19 @@ def test_stages_do_not_import_each_other() -> None:
         assert not ALLOWED[stage] & {*STAGES, "logd.daemon", "logd.client", "logd.main"}
     assert set(STAGES) <= ALLOWED["logd.daemon"]
     assert [package for package, allowed in ALLOWED.items() if allowed & set(STAGES)] == ["logd.daemon"]
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_screens_stand_on_what_they_share_and_not_on_each_other(screen: str) -> None:
+    used = {
+        (other, module)
+        for module, names in IMPORTS.items()
+        if within(module, {screen})
+        for other in SCREENS.keys() - {screen}
+        if any(within(name, {other}) for name in names)
+    }
+    assert {other for other, _ in used} == SCREENS[screen]
+    assert {module for other, module in used if other == "logctl.pager"} <= {"logctl.top.session"}
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -320,4 +341,4 @@ def test_lines_on_a_terminal_need_no_pager(daemon: Bed) -> None:
     assert shown.stdout.endswith(" hello\n")
     imported = set(shown.stderr.split())
     assert not {name.partition(".")[0] for name in imported} & {"trio", "urwid", "wcwidth"}
-    assert "logctl.pager" not in imported
+    assert not imported & {"logctl.pager", "logctl.screen.loop"}

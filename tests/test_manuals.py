@@ -197,7 +197,7 @@ def test_a_page_has_every_variable_that_is_read(page: str) -> None:
     read |= {accel.MODE_VARIABLE}
     read |= {"XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME"}  # by platformdirs
     if page == "logctl.1":
-        for path in ("output.py", "pager/theme.py", "pager/errands.py"):
+        for path in ("output.py", "screen/theme.py", "pager/errands.py"):
             read |= set(re.findall(r'environ\.get\("(\w+)"', (ROOT / "cli/logctl" / path).read_text("utf-8")))
         read |= {"TZ", run.RUN_VARIABLE}  # by the C library, and by commands
     assert listed == read

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from logctl.pager.events import Ticked
-from logctl.top.listing import Wanted
+from logctl.screen.events import Ticked
+from logctl.screen.table import Wanted
 from logctl.top.model import Listed, RunsChanged, State, TotalsChanged, start, update
 from logd.client.tables import TableCopy
 from logd.protocol import Items

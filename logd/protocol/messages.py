@@ -294,6 +294,7 @@ class Detach(Message):
     topic=one_of("runs", "presence", "board", "totals"),
     run=text(MAX_PATTERN_CHARACTERS),
     interval_ms=integer(0, 3_600_000),
+    wait=is_flag,
 )
 class Watch(Message):
     """Subscribe to a table of last values, sent as `items`: whole at first and now and then, else what has changed.
@@ -301,12 +302,14 @@ class Watch(Message):
     `runs` has the runs in use, by name, `presence` who emits and who watches, `board` what was reported of one run, and
     `totals` how much the daemon does.
     `run` is a run's name; of the first two topics it can be a pattern such as `scrape-*`, and "" is all runs.
+    With `wait` a run that does not exist is waited for, to have its board.
     """
 
     id: int
     topic: str
     run: str = ""
     interval_ms: int = 0
+    wait: bool = False
 
 
 @_message("report", id=ID, run=RUN, items=is_items, reset=is_flag)

@@ -16,7 +16,7 @@ from bed import Bed, wait_until
 from pty_screen import PtyScreen
 
 from logd.client import Client
-from logd.protocol import Close, Items, Open, Reply, Report, Watch
+from logd.protocol import Close, Detach, Event, Items, Open, Reply, Report, Watch
 
 
 def board(daemon: Bed, run: str) -> dict[str, Any]:
@@ -228,7 +228,29 @@ def test_a_screen_of_no_colours_and_one_that_is_ended(shared_daemon: Bed) -> Non
     with shown(shared_daemon, "plain", "--plain") as screen:
         assert os.waitstatus_to_exitcode(screen.wait_ended()) == 0
         assert "failed  a" in "\n".join(screen.lines)
-    with shown(shared_daemon, "nobody") as screen:
+    with shown(shared_daemon, "nobody", "--plain") as screen:
         assert os.waitstatus_to_exitcode(screen.wait_ended()) == 1
         assert "there is no run nobody" in "\n".join(screen.lines)
-        assert b"\x1b[?1049h" not in screen.written or screen.is_restored
+
+
+def test_a_run_that_there_is_not_yet_is_waited_for(daemon: Bed) -> None:
+    with shown(daemon, "later") as screen:
+        screen.wait(lambda: "waiting for later to start" in "\n".join(screen.lines))
+        daemon.run("logd", "restart")
+        daemon.run("logctl", "progress", "later", "a", "--done", "1")
+        screen.wait(lambda: "running  a" in screen.lines[4])
+        screen.type("q")
+        assert os.waitstatus_to_exitcode(screen.wait_ended()) == 0
+        assert screen.is_restored
+
+
+def test_who_waits_for_a_board_is_told_so_and_can_give_it_up(shared_daemon: Bed) -> None:
+    with shared_daemon.client() as client:
+        for sub in (1, 2):
+            client.send(Watch(sub, "board", run="awaited", wait=True))
+            assert [client.receive(), client.receive()] == [Reply(sub, {}), Event(sub, "waiting")]
+        client.send(Detach(1))
+        assert client.receive() == Reply(1, {})
+        shared_daemon.run("logctl", "progress", "awaited", "a", "--done", "1")
+        items = client.receive()
+        assert isinstance(items, Items) and (items.sub, items.whole) == (2, True)

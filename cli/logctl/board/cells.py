@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from logctl.figures import human_age, human_amount, human_percent, human_span, human_speed
+from logctl.screen.columns import Column
 from logctl.terminal_text import escape_text
 from logd.progress import Figures, Item, Overall, is_gauge
 from logd.states import told
@@ -18,20 +19,14 @@ MAX_STATUS_CHARACTERS: Final = 1000
 """Of a status; the rest is not shown in a table."""
 
 
-class Column(NamedTuple):
-    header: str
-    is_figure: bool
-    """Which are to the right."""
-
-
 COLUMNS: Final = {
-    "state": Column("STATE", False),
+    "state": Column("STATE", False, 7),
     "item": Column("ITEM", False),
     "done": Column("DONE", True),
-    "percent": Column("%", True),
-    "rate": Column("RATE", True),
-    "left": Column("LEFT", True),
-    "time": Column("TIME", True),
+    "percent": Column("%", True, 4),
+    "rate": Column("RATE", True, 8),
+    "left": Column("LEFT", True, 8),
+    "time": Column("TIME", True, 8),
     "status": Column("STATUS", False),
 }
 
@@ -40,6 +35,7 @@ class HowIs(NamedTuple):
     """How the run is whose board it is."""
 
     state: str = ""
+    """As `runs` has it; "waiting" where there is none yet."""
     exit_status: int | None = None
     ended_us: int | None = None
 
@@ -47,6 +43,11 @@ class HowIs(NamedTuple):
     def of(cls, told: Mapping[str, Any]) -> HowIs:
         """What the daemon has told of it, as the protocol's `items` describes it."""
         return cls(told.get("state", ""), told.get("exit_status"), told.get("ended_us"))
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is no such run yet."""
+        return self.state == "waiting"
 
     def __str__(self) -> str:
         if self.state == "ended" and self.ended_us is None:

@@ -12,24 +12,12 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from logctl.screen.table import ALL, Wanted
 from logd.progress import RANKED, STOPPED, Item, figures, is_gauge, share_of, state_of
 
-ALL: Final = ""
 FILTERS: Final = (ALL, "running", "failed", "pending", "done", STOPPED)
 """States that alone can be shown, in the order in which they are gone through."""
 _RANKS: Final = {state: rank for rank, state in enumerate(RANKED)}
-
-
-class Wanted(NamedTuple):
-    """Which items a user wants to see, and how."""
-
-    sort: str = "state"
-    """One of SORTS."""
-    reverse: bool = False
-    text: str = ""
-    """What is to be in key or status, in any case."""
-    only: str = ALL
-    """One of FILTERS."""
 
 
 class Listing(NamedTuple):

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 
 import trio
 
-from logctl.board.app import BoardApp
-from logctl.board.model import start
+from logctl.board.model import Changed, start, update
+from logctl.board.view import view
 from logctl.board.watching import Watching
-from logctl.pager.link import Link
-from logctl.pager.loop import SIGNALS, collect_garbage, end_by, make_terminal
-from logd.client import AsyncClient, start_daemon
-from logd.errors import DaemonUnavailable
+from logctl.screen.link import linked
+from logctl.screen.loop import SIGNALS, Loop, beginning, end_by, own_terminal
 from logd.paths import Paths
-from logd.record import now_us
 
 CLIENT = "logctl progress"
 
@@ -27,7 +22,7 @@ def show(paths: Paths, run: str) -> None:
     A signal that ends it ends the process, when the terminal is as it was.
 
     Raises:
-        Refused: there is no such run.
+        Refused: no board can be had of the run; one that does not exist is waited for.
         NotFound: it was removed meanwhile.
         DaemonUnavailable, NotPermitted: there is no daemon to watch, and none could be started.
     """
@@ -35,25 +30,8 @@ def show(paths: Paths, run: str) -> None:
 
 
 async def _show(paths: Paths, run: str) -> signal.Signals | None:
-    async def reconnect() -> AsyncClient:
-        return await AsyncClient.connect(paths, CLIENT)
-
-    try:
-        client = await reconnect()
-    except DaemonUnavailable:
-        start_daemon(paths)
-        client = await reconnect()
-    link = Link(client, reconnect, Watching(run))
-    await link.flush()
-    with trio.open_signal_receiver(*SIGNALS) as signals:
-        terminal = make_terminal()
-        collect_garbage()
-        try:
-            columns, rows = os.get_terminal_size(sys.stdout.fileno())
-            now = trio.current_time()
-            state = start(run, rows=rows, columns=columns, now=now, epoch_us=now_us() - int(now * 1e6))
-            app = BoardApp(state, terminal, link)
-            await app.run(signals)
-            return app.ended_by
-        finally:
-            terminal.close()
+    link = await linked(paths, CLIENT, Watching(run, waits=True))
+    with trio.open_signal_receiver(*SIGNALS) as signals, own_terminal() as terminal:
+        loop = Loop(start(run, **beginning()), update, view, terminal, link, Changed)
+        await loop.run(signals)
+        return loop.ended_by

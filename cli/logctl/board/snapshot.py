@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from logctl.board.cells import COLUMNS, HowIs, amounts_of, cells, counts_of, gauges, times_of
-from logctl.board.listing import Wanted, listing
-from logctl.figures import human_percent, table
+from logctl.board.listing import listing
+from logctl.figures import human_percent
+from logctl.screen.columns import text_lines
+from logctl.screen.table import Wanted
 from logd.progress import Item, figures, is_gauge, overall
 
 
@@ -18,12 +20,7 @@ def as_text(run: str, items: Mapping[str, Item], how: HowIs, now_us: int) -> str
     lines = ["  ".join(filter(None, (run, str(how), share, amounts_of(whole), *times_of(whole))))]
     lines += filter(None, ("  ".join(counts_of(whole)), "  ".join(gauges(items))))
     keys = listing(items, Wanted(), now_us, how.ended_us).keys
-    rows = [cells(key, items[key], figures(items[key], now_us, how.ended_us)) for key in keys]
-    names = [name for name in COLUMNS if any(row[name] for row in rows)]
-    if rows:
-        headers = [COLUMNS[name].header for name in names]
-        figured = {number for number, name in enumerate(names) if COLUMNS[name].is_figure}
-        lines += ["", table(headers, [[row[name] for name in names] for row in rows], figured)]
+    lines += text_lines(COLUMNS, [cells(key, items[key], figures(items[key], now_us, how.ended_us)) for key in keys])
     return "\n".join(lines)
 
 

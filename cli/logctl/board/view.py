@@ -16,20 +16,19 @@ from __future__ import annotations
 from typing import Final
 
 from logctl.board.cells import COLUMNS, amounts_of, cells, counts_of, gauges, times_of
-from logctl.board.keys import help_rows
+from logctl.board.keys import KIND
 from logctl.board.model import SPIN_SECONDS, State
 from logctl.figures import human_percent
-from logctl.pager.attributes import Attribute, Segment
-from logctl.pager.cells import columns_of, fitted, line, wrapped
-from logctl.pager.view import View
+from logctl.screen.attributes import Attribute
+from logctl.screen.cells import columns_of, fitted, line, wrapped
+from logctl.screen.table_view import CURRENT, KEY, TEXT, TITLE, framed, help_rows, sheet
+from logctl.screen.view import Row, View
 from logctl.terminal_text import escape_text
 from logd.progress import STOPPED, figures
 from logd.record import rfc3339
 
 SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 SIGNS: Final = {"done": "✓", "failed": "✗", "pending": "·", STOPPED: "■"}
-TITLE, TEXT, KEY, CURRENT = Attribute("title"), Attribute("text"), Attribute("key"), Attribute("current")
-STATUS, WARN, FILTER = Attribute("status"), Attribute("status.warn"), Attribute("status.filter")
 _ROLES: Final = {
     "running": TEXT,
     "done": Attribute("level.info"),
@@ -37,25 +36,18 @@ _ROLES: Final = {
     "pending": Attribute("time"),
     STOPPED: Attribute("level.warn"),
 }
-_LEAST: Final = {"state": 7, "percent": 4, "rate": 8, "left": 8, "time": 8}
-"""Columns that are so wide at the least: a figure that gets longer is not to move the others."""
 _STATUS_COLUMNS: Final = 24
 """For the status, where there is any; columns that tell less go where there is no room for that."""
 _LEAVE: Final = ("time", "rate", "done", "left")
 """Which these are, the first one first."""
 _GAP: Final = "  "
-Row = tuple[Segment, ...]
 
 
 def view(state: State) -> View:
     """What the screen shows."""
-    if state.rows < 2:
-        return View((_status(state)[0],), None)
-    last, column = _status(state)
-    body = _sheet(state) if state.sheet else [*_head(state)[: state.head_rows], *_table(state)]
-    body = [fitted(row, state.columns) for row in body[: state.rows - 1]]
-    body += [()] * (state.rows - 1 - len(body))
-    return View((*body, last), None if column is None else (state.rows - 1, column))
+    if state.sheet:
+        return framed(state, sheet(state, help_rows(KIND) if state.sheet == "help" else _detail(state)))
+    return framed(state, [*_head(state)[: state.head_rows], *_table(state)])
 
 
 def _head(state: State) -> list[Row]:
@@ -97,7 +89,9 @@ def _table(state: State) -> list[Row]:
 
 
 def _nothing(state: State) -> str:
-    if state.listing.all_count:
+    if state.how.waits:
+        return f"waiting for {state.run} to start"
+    if state.all_count:
         return "No item is like that · Esc shows all"
     return "Nothing was reported yet" if not state.items else "There are gauges alone"
 
@@ -108,7 +102,7 @@ def _widths(rows: list[dict[str, str]], columns: int) -> dict[str, int]:
     for name, column in COLUMNS.items():
         width = max(columns_of(row[name]) for row in rows)
         if width:
-            widths[name] = max(width, len(column.header), _LEAST.get(name, 0))
+            widths[name] = max(width, len(column.header), column.least)
     widths["item"] = min(widths["item"], max(12, columns // 3))
     status = min(widths.pop("status", 0), _STATUS_COLUMNS)
     room = columns - 3
@@ -128,57 +122,6 @@ def _padded(text: str, name: str, width: int) -> str:
         over = columns_of(text) - width
     pad = " " * -over
     return pad + text if COLUMNS[name].is_figure else text + pad
-
-
-# The last row
-
-
-def _status(state: State) -> tuple[Row, int | None]:
-    prompt = state.prompt
-    if prompt is not None:
-        text = f"/{escape_text(prompt.text, colour=False)}"
-        column = 1 + columns_of(escape_text(prompt.text[: prompt.cursor], colour=False))
-        return _filled(((Attribute("prompt"), text),), state.columns), min(column, state.columns - 1)
-    if state.sheet:
-        return _filled(((STATUS, " Esc closes this"),), state.columns), None
-    wanted, keys = state.wanted, state.listing.keys
-    top, count = state.top, len(keys)
-    parts: list[Segment] = []
-    if not state.connected:
-        parts.append((WARN, "reconnecting…"))
-    if count:
-        all_count = state.listing.all_count
-        of_all = f", {all_count:,} in all" if count < all_count else ""
-        parts.append((STATUS, f"{top + 1:,}-{top + len(state.shown_keys):,} of {count:,}{of_all}"))
-    parts.append((STATUS, f"by {wanted.sort}{' reversed' if wanted.reverse else ''}"))
-    if wanted.only:
-        parts.append((FILTER, f"{wanted.only} alone"))
-    if wanted.text:
-        parts.append((FILTER, f"/{escape_text(wanted.text, colour=False)}/"))
-    row: list[Segment] = [(STATUS, " ")]
-    for part in parts:
-        row += [part, (STATUS, _GAP)]
-    keys_said = "h help  q quit "
-    used = sum(columns_of(text) for _, text in row)
-    if used + len(keys_said) <= state.columns:
-        row.append((STATUS, " " * (state.columns - used - len(keys_said)) + keys_said))
-    return _filled(tuple(row), state.columns), None
-
-
-def _filled(row: Row, columns: int) -> Row:
-    row = fitted(row, columns)
-    used = sum(columns_of(text) for _, text in row)
-    return (*row, (STATUS, " " * (columns - used)))
-
-
-# Sheets
-
-
-def _sheet(state: State) -> list[Row]:
-    rows = list(help_rows()) if state.sheet == "help" else _detail(state)
-    height = state.rows - 1
-    top = max(0, min(state.sheet_top, len(rows) - height))
-    return rows[top : top + height]
 
 
 def _detail(state: State) -> list[Row]:

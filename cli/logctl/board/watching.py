@@ -14,10 +14,14 @@ from logd.protocol import Error, Event, Items, Message, Watch
 
 
 class Watching:
-    """One run's board, over any number of connections in turn."""
+    """One run's board, over any number of connections in turn.
 
-    def __init__(self, run: str) -> None:
-        self._run = run
+    Args:
+        waits: whether to wait for the run where there is none.
+    """
+
+    def __init__(self, run: str, *, waits: bool = False) -> None:
+        self._run, self._waits = run, waits
         self._sub: int | None = None
         self._parts: dict[str, Item | None] = {}
         self._whole = False
@@ -26,19 +30,21 @@ class Watching:
     def connect(self, new_id: Callable[[], int]) -> list[Message]:
         """Begin anew on a connection, which counts its ids so."""
         self._sub, self._parts, self._whole, self._how = new_id(), {}, False, None
-        return [Watch(self._sub, "board", run=self._run)]
+        return [Watch(self._sub, "board", run=self._run, wait=self._waits)]
 
     def take(self, message: Message) -> list[Any]:
         """What a message tells.
 
         Raises:
-            Refused: there is no such run, or no board can be had of it.
+            Refused: there is no such run and it is not waited for, or no board can be had of it.
             NotFound: the run was removed meanwhile.
         """
         if isinstance(message, Error) and message.id in (self._sub, None):
             raise refusal(message)
-        if isinstance(message, Event) and message.sub == self._sub and message.kind == "removed":
-            raise NotFound(f"run {self._run} was removed")
+        if isinstance(message, Event) and message.sub == self._sub:
+            if message.kind == "removed":
+                raise NotFound(f"run {self._run} was removed")
+            return [Changed({}, whole=True, how=HowIs("waiting"))] if message.kind == "waiting" else []
         if not isinstance(message, Items) or message.sub != self._sub:
             return []
         if message.whole:

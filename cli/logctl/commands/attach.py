@@ -7,11 +7,12 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import click
 
+from logctl import screen
 from logctl.ending import status_of
 from logctl.figures import counted, gone, human_count
 from logctl.merging import Merger
@@ -112,7 +113,7 @@ def command(
             check_run_name(name)
     if reports and (not follow or any(map(is_pattern, names))):
         raise click.UsageError("--exit-status is for runs that are named, and followed to their end")
-    if follow and format == "text" and not (plain or reports) and _is_screen(sys.stdin, sys.stdout, os.environ):
+    if follow and format == "text" and not (plain or reports) and screen.is_possible():
         _show_pager(paths, names, criteria, wait=wait, resumes=resume == "at-bottom", trace=debug_follow or "")
         return 0
     newest = None if last == "all" else int(last)
@@ -122,18 +123,10 @@ def command(
     return max(map(status_of, attaching.ended)) if reports and attaching.ended else status
 
 
-def _is_screen(stdin: IO[str], stdout: IO[str], environ: Mapping[str, str]) -> bool:
-    """Whether there is a terminal to type on, and to draw on."""
-    return stdin.isatty() and stdout.isatty() and environ.get("TERM", "dumb") not in ("", "dumb")
-
-
 def _show_pager(
     paths: Paths, names: Sequence[str], criteria: dict[str, Any] | None, *, wait: bool, resumes: bool, trace: str
 ) -> None:
-    import gc
-
-    # Nothing of what is imported is garbage; looking for some takes a tenth of the start. The pager turns it on again.
-    gc.disable()
+    screen.hurry()
     # Not at the top: it takes as long as all the rest, and lines do not need it.
     from logctl.pager.filters import filter_of_criteria
     from logctl.pager.session import Wish, show

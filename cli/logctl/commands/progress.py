@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from logctl import screen
 from logctl.named import explained
 from logd.client import connect
 from logd.errors import LogdError, Refused, UsageError
@@ -91,7 +90,7 @@ def command(paths: Paths, /, run: str, key: str | None, **options: Any) -> None:
     items = _reported(key, options)
     if items or options["reset"]:
         _report(paths, run, items, reset=options["reset"])
-    elif options["output"] == "text" and not options["plain"] and _is_screen():
+    elif options["output"] == "text" and not options["plain"] and screen.is_possible():
         _show_live(paths, run)
     else:
         _show_once(paths, run, options["output"])
@@ -126,15 +125,8 @@ def _report(paths: Paths, run: str, items: dict[str, Any], *, reset: bool) -> No
         client.request(message)
 
 
-def _is_screen() -> bool:
-    """Whether there is a terminal to type on, and to draw on."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
-
-
 def _show_live(paths: Paths, run: str) -> None:
-    import gc
-
-    gc.disable()  # nothing of what is imported is garbage; the screen turns it on again
+    screen.hurry()
     from logctl.board.session import show
 
     try:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from logctl import screen
 from logctl.named import is_pattern
-from logctl.top.listing import SORTS, Wanted
+from logctl.screen.table import Wanted
+from logctl.top.listing import SORTS
 from logd.client import connect
 from logd.paths import Paths
 from logd.record import check_run_name, now_us
@@ -48,25 +48,18 @@ def command(paths: Paths, /, *, run: str, sort: str, reverse: bool, plain: bool,
     if run and not is_pattern(run):
         check_run_name(run)
     wanted = Wanted(sort, reverse)
-    if output == "text" and not plain and _is_screen():
+    if output == "text" and not plain and screen.is_possible():
         _show_live(paths, run, wanted)
         return
     from logctl.top.snapshot import as_json, as_text
 
     state = _looked(paths, run, wanted)
-    runs = [state.runs[name] for name in state.names]
+    runs = [state.runs[name] for name in state.keys]
     click.echo(json.dumps(as_json(runs, state.totals)) if output == "json" else as_text(runs, state.totals, now_us()))
 
 
-def _is_screen() -> bool:
-    """Whether there is a terminal to type on, and to draw on."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
-
-
 def _show_live(paths: Paths, pattern: str, wanted: Wanted) -> None:
-    import gc
-
-    gc.disable()  # nothing of what is imported is garbage; the screen turns it on again
+    screen.hurry()
     from logctl.top.session import show
 
     show(paths, pattern, wanted)

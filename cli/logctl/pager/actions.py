@@ -12,15 +12,7 @@ from itertools import count, islice
 from typing import Final
 
 from logctl.pager.document import Edge
-from logctl.pager.events import (
-    CaptureMouse,
-    Copy,
-    OpenEditor,
-    Quit,
-    Repaint,
-    ShowRuns,
-    Suspend,
-)
+from logctl.pager.events import CaptureMouse, Copy, OpenEditor, ShowRuns
 from logctl.pager.filters import Filter
 from logctl.pager.goals import is_refiltering, leave, remember, search, seek, shown_filter
 from logctl.pager.layout import Times
@@ -32,6 +24,7 @@ from logctl.pager.state import Sheet, Source, State
 from logctl.pager.texts import record_fields, record_text
 from logctl.pager.tiling import Kind
 from logctl.pager.turns import Turn
+from logctl.screen.events import Quit, Repaint, Suspend
 from logd.record import Severity
 
 MAX_OPENED: Final = 1000

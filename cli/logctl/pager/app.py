@@ -1,8 +1,4 @@
-"""The pager joined to a terminal and to the daemon: one nursery, in which one state changes.
-
-    terminal --events--> model.update --effects--> terminal, link
-    link     --events-->      |
-    clock    --events-->    state --view--> painted by the loop
+"""The pager joined to a terminal and to the daemon: what it asks for beside what any screen does, and the list of runs.
 
 What only some sessions need is imported there, and not at the top: the first screen is to come soon.
 
@@ -11,9 +7,8 @@ The daemon sends a view a few batches a second, and what came since the last scr
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
-from functools import partial
-from typing import IO, TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import trio
 
@@ -23,27 +18,21 @@ from logctl.pager.events import (
     Copy,
     Effect,
     Event,
-    FocusChanged,
     FollowTurned,
-    KeyPressed,
     OpenEditor,
-    Quit,
-    Repaint,
-    Resized,
     RunWaiting,
     Save,
     ShowRuns,
-    Suspend,
     Told,
-    UserEvent,
-    Wheel,
 )
 from logctl.pager.keys import ACTIONS
-from logctl.pager.link import Link
-from logctl.pager.loop import Loop
 from logctl.pager.model import update
 from logctl.pager.state import State
-from logctl.pager.view import View, view
+from logctl.pager.view import view
+from logctl.screen.events import KeyPressed, Repaint, Suspend, UserEvent, Wheel
+from logctl.screen.link import Link
+from logctl.screen.loop import Loop
+from logctl.screen.view import View
 from logd.errors import LogdError
 from logd.paths import Paths
 from logd.record import now_us
@@ -51,10 +40,10 @@ from logd.record import now_us
 if TYPE_CHECKING:
     from logctl.pager.listing import Listing
     from logctl.pager.runs_list import RunsList
-    from logctl.pager.terminal import Terminal
+    from logctl.screen.terminal import Terminal
 
 
-class App(Loop):
+class App(Loop[State]):
     """One pager on a terminal.
 
     Args:
@@ -67,78 +56,25 @@ class App(Loop):
     def __init__(
         self, state: State, terminal: Terminal, link: Link, paths: Paths, trace: IO[str] | None = None
     ) -> None:
-        super().__init__(terminal)
-        self.state = state
-        self.opens = ""
-        """The run that is to be shown next, where its user has chosen one."""
+        super().__init__(state, update, view, terminal, link, Arrived, RunWaiting, Told)
         self._paths = paths
         self._trace = trace
-        self._link = link
         self._runs: RunsList | None = None
         """What is shown in place of the records."""
         self._listing: trio.CancelScope | None = None
         """While runs are listed."""
 
-    # What happens
-
     def take(self, events: Iterable[Event]) -> None:
-        """Have events happen, and what they ask for begin."""
-        now = trio.current_time()
+        """Have events happen; what the user does is for the list of runs, while that is shown."""
         for event in events:
             if self._runs is not None and isinstance(event, UserEvent):
                 self._choose(event)
-                continue
-            self.state, effects = update(self.state, event, now)
-            for effect in effects:
-                self._do(effect)
-            self._note_change(
-                hurries=isinstance(event, UserEvent | Resized | FocusChanged),
-                has_first=isinstance(event, Arrived | RunWaiting | Told),
-            )
-        self._note_change()
-
-    def _do(self, effect: Effect) -> None:
-        done = self._DOES.get(type(effect))
-        if done is not None:
-            done(self, effect)
-        else:
-            self._link.ask(effect)
-
-    # What the loop asks
-
-    async def run(self, signals: AsyncIterator[int]) -> None:
-        """Show the pager until its user quits or opens another run, or a signal ends it.
-
-        Args:
-            signals: those of SIGNALS, as trio gives them.
-
-        Raises:
-            LogdError: the daemon is not one to go on with.
-        """
-        try:
-            await self._run(signals, partial(self._link.run, self.take), self._link.send)
-        finally:
-            self._link.close()
-
-    @property
-    def _columns(self) -> int:
-        return self.state.columns
-
-    @property
-    def _wakes_at(self) -> float | None:
-        return self.state.wakes_at
-
-    @property
-    def _repaint_seconds(self) -> float:
-        return self.state.repaint_seconds
-
-    @property
-    def _types(self) -> bool:
-        return self.state.prompt is not None
+            else:
+                super().take([event])
 
     def _view(self) -> View:
         if self._runs is None:
-            return view(self.state)
+            return super()._view()
         from logctl.pager.runs_list import view_of_runs
 
         return view_of_runs(self._runs, self.state.rows, self.state.columns)
@@ -168,9 +104,6 @@ class App(Loop):
 
     def _capture_mouse(self, effect: CaptureMouse) -> None:
         self._terminal.capture_mouse(captured=effect.captured)
-
-    def _repaint(self, _effect: Effect) -> None:
-        self._terminal.forget()
 
     def _note_follow(self, effect: FollowTurned) -> None:
         if self._trace is not None:
@@ -226,15 +159,12 @@ class App(Loop):
             if self._listing is not None:
                 self._listing.cancel()
 
-    _DOES: Final[dict[type[Any], Callable[[App, Any], None]]] = {
+    _DOES: ClassVar[dict[type[Any], Callable[[Any, Any], None]]] = {
+        **Loop._DOES,
         Copy: _copy,
         OpenEditor: _open_editor,
         Save: _save,
         CaptureMouse: _capture_mouse,
-        Repaint: _repaint,
-        Suspend: Loop._suspend,
         ShowRuns: _show_runs,
         FollowTurned: _note_follow,
-        Quit: Loop._quit,
     }
-    """All others are the link's."""

@@ -8,11 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from logctl.pager.events import Quit, Save, ShowRuns
+from logctl.pager.events import Save, ShowRuns
 from logctl.pager.goals import remember, seek, shown_filter
 from logctl.pager.seeking import Aim, Target
 from logctl.pager.state import Sheet, Source
 from logctl.pager.turns import Turn
+from logctl.screen.events import Quit
 from logctl.when import parse_when
 from logd.errors import UsageError
 from logd.record import Severity, severity_from_word

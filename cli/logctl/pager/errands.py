@@ -13,7 +13,7 @@ from typing import Final
 import trio
 
 from logctl.pager.events import Save
-from logctl.pager.link import CLIENT
+from logctl.pager.watching import CLIENT
 from logd.errors import LogdError
 from logd.paths import Paths
 

@@ -1,4 +1,4 @@
-"""What can happen to the pager, and what it can ask for: the whole of its border.
+"""What can happen to the pager, and what it can ask for, beside what any screen knows: the whole of its border.
 
 Events come from three sides, the terminal, the daemon and the clock; effects go to them. A request is known by its
 number: the pager counts them, and a reply whose number it does not wait for is dropped. A subscription is known by its
@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, NoReturn, TypeAlias, dataclass_transform
+from typing import NamedTuple, TypeAlias
 
 from logctl.pager.filters import Filter
+from logctl.screen.events import Disconnected, Quit, Reconnected, Repaint, Suspend, TerminalEvent, Ticked, Value
 
 
 class Piece(NamedTuple):
@@ -29,72 +30,6 @@ class Piece(NamedTuple):
     @property
     def next_seq(self) -> int:
         return self.first_seq + self.record_count
-
-
-@dataclass_transform(frozen_default=True)
-class Value:
-    """What is as immutable as a frozen dataclass, and seen as one by type checkers.
-
-    One `__init__` serves all: making a class of each by itself would take a tenth of what the pager takes to start.
-    """
-
-    def __init__(self, *args: Any, **values: Any) -> None:
-        names = type(self).__annotations__
-        given = dict(zip(names, args, strict=False)) | values
-        if len(args) > len(names) or len(given) < len(args) + len(values) or not given.keys() <= names.keys():
-            raise TypeError(f"{type(self).__name__} takes {', '.join(names) or 'nothing'}, each once")
-        if missing := [name for name in names if name not in given and not hasattr(type(self), name)]:
-            raise TypeError(f"{type(self).__name__} lacks {', '.join(missing)}")
-        self.__dict__.update(given)
-
-    def _values(self) -> tuple[object, ...]:
-        return tuple([getattr(self, name) for name in type(self).__annotations__])
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"it cannot be changed: {name}")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"it cannot be changed: {name}")
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and isinstance(other, Value) and self._values() == other._values()
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._values()))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{value!r:.200}' for value in self._values())})"
-
-
-# From the terminal
-
-
-class Resized(Value):
-    rows: int
-    columns: int
-
-
-class KeyPressed(Value):
-    """A key by urwid's name of it: "j", "page up", "ctrl c", "f2", "meta u"."""
-
-    key: str
-
-
-class Clicked(Value):
-    """A mouse button was pressed at a cell, from 0."""
-
-    row: int
-    column: int
-
-
-class Wheel(Value):
-    """The wheel was turned by so many rows, down if positive."""
-
-    rows: int
-
-
-class FocusChanged(Value):
-    focused: bool
 
 
 # From the daemon, about one run
@@ -212,19 +147,7 @@ class Board(Value):
     text: str = ""
 
 
-class Disconnected(Value):
-    pass
-
-
-class Reconnected(Value):
-    """The daemon is there again. The pager subscribes anew, by an effect."""
-
-
 # From the clock, and from what effects had done
-
-
-class Ticked(Value):
-    """Time has passed; wanted when `State.wakes_at` has come."""
 
 
 class Told(Value):
@@ -233,7 +156,6 @@ class Told(Value):
     text: str
 
 
-UserEvent: TypeAlias = KeyPressed | Clicked | Wheel
 RunEvent: TypeAlias = (
     Arrived
     | Counted
@@ -248,9 +170,7 @@ RunEvent: TypeAlias = (
     | Resumed
     | Board
 )
-Event: TypeAlias = (
-    UserEvent | RunEvent | Resized | FocusChanged | PageRead | ReadFailed | Disconnected | Reconnected | Ticked | Told
-)
+Event: TypeAlias = TerminalEvent | RunEvent | PageRead | ReadFailed | Disconnected | Reconnected | Ticked | Told
 
 
 # What the pager asks for
@@ -325,20 +245,8 @@ class FollowTurned(Value):
     source: str
 
 
-class Repaint(Value):
-    """Draw the whole screen again, as something else may have written on it."""
-
-
-class Suspend(Value):
-    """Stop this process, as ^Z does."""
-
-
 class ShowRuns(Value):
     """Leave for the list of runs."""
-
-
-class Quit(Value):
-    pass
 
 
 Effect: TypeAlias = (

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
-from logctl.pager.attributes import Attribute, Segment
-from logctl.pager.cells import columns_of
 from logctl.pager.commands import COMMANDS
-from logctl.pager.keys import THEMES, Binding, shown_keys
+from logctl.pager.keys import THEMES
+from logctl.screen.attributes import Attribute
+from logctl.screen.cells import columns_of
+from logctl.screen.keys import Binding, shown_keys
+from logctl.screen.view import Row, help_row
 
 TITLE = Attribute("title")
-KEY = Attribute("key")
 TEXT = Attribute("text")
 _KEY_COLUMNS = 20
 _TWO_COLUMNS = 150
 """A screen so wide has the themes in two columns."""
 
-Block = list[tuple[Segment, ...]]
+Block = list[Row]
+_row = partial(help_row, key_columns=_KEY_COLUMNS)
 
 
-def help_rows(columns: int) -> list[tuple[Segment, ...]]:
+def help_rows(columns: int) -> list[Row]:
     """The help, as rows that may be longer than the screen is wide."""
     blocks = list(_blocks())
     if columns < _TWO_COLUMNS:
@@ -39,30 +42,25 @@ def _blocks() -> Iterator[Block]:
     for theme in THEMES:
         yield [
             ((TITLE, theme.title),),
-            *[_item(shown_keys(binding), binding.text) for binding in theme.bindings],
+            *[_row(shown_keys(binding), binding.text) for binding in theme.bindings],
             (),
         ]
     yield [
         ((TITLE, "Commands"),),
-        *[_item(f":{command.name} {command.argument}".rstrip(), command.text) for command in COMMANDS],
+        *[_row(f":{command.name} {command.argument}".rstrip(), command.text) for command in COMMANDS],
         (),
     ]
     yield [
         ((TITLE, "On the screen"),),
-        _item("▸", "the record that keys act on"),
-        _item("+", "a record that came since you paused"),
-        _item("a to z", "a mark"),
-        _item("name~", "a record that came late: of several runs, behind others received after it"),
+        _row("▸", "the record that keys act on"),
+        _row("+", "a record that came since you paused"),
+        _row("a to z", "a mark"),
+        _row("name~", "a record that came late: of several runs, behind others received after it"),
         (),
     ]
 
 
-def _item(keys: str, text: str) -> tuple[Segment, ...]:
-    gap = max(1, _KEY_COLUMNS - columns_of(keys))
-    return (TEXT, "  "), (KEY, keys), (TEXT, " " * gap + text)
-
-
-def _padded(row: tuple[Segment, ...], columns: int) -> tuple[Segment, ...]:
+def _padded(row: Row, columns: int) -> Row:
     used = sum(columns_of(text) for _, text in row)
     return (*row, (TEXT, " " * max(1, columns - used)))
 

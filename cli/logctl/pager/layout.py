@@ -18,9 +18,9 @@ from json import JSONEncoder
 from typing import Any, Final, NamedTuple
 
 from logctl.output import local_time, parse_rows
-from logctl.pager.attributes import PLAIN, ROLES, Attribute, Segment
-from logctl.pager.cells import Line, chopped, columns_of, line, segments_of, wrapped
 from logctl.pager.highlight import hits
+from logctl.screen.attributes import PLAIN, ROLES, Attribute, Segment
+from logctl.screen.cells import Line, chopped, columns_of, line, segments_of, wrapped
 from logctl.terminal_text import escape_text
 from logd.record import RESERVED_KEYS
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import trio
 
-from logctl.pager.link import CLIENT
+from logctl.pager.watching import CLIENT
 from logd.client import AsyncClient
 from logd.client.blocking import refusal
 from logd.errors import ConnectionLost, DaemonUnavailable

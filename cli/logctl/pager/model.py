@@ -16,25 +16,7 @@ from typing import Any, Final
 from logctl.pager.actions import ACTIONS, IN_SHEET, MAX_COUNT, follow_now, scroll
 from logctl.pager.ahead import read_ahead
 from logctl.pager.document import Document, Reel
-from logctl.pager.events import (
-    Cleared,
-    Clicked,
-    Disconnected,
-    Effect,
-    Event,
-    FocusChanged,
-    KeyPressed,
-    PageRead,
-    ReadFailed,
-    Reconnected,
-    Removed,
-    Resized,
-    RunEvent,
-    Subscribe,
-    Ticked,
-    Told,
-    Wheel,
-)
+from logctl.pager.events import Cleared, Effect, Event, PageRead, ReadFailed, Removed, RunEvent, Subscribe, Told
 from logctl.pager.filters import Filter
 from logctl.pager.goals import hurry, page_read, read_failed, subscribe
 from logctl.pager.keys import ACTIONS as KEYS
@@ -43,6 +25,7 @@ from logctl.pager.runs import GONE, take_run_event
 from logctl.pager.state import REST_SECONDS, Run, Source, State
 from logctl.pager.status import status
 from logctl.pager.turns import Turn
+from logctl.screen.events import Clicked, Disconnected, FocusChanged, KeyPressed, Reconnected, Resized, Ticked, Wheel
 
 _SCROLLED_DOWN = ("line_down", "page_down", "half_down", "wheel")
 

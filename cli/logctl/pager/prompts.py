@@ -9,9 +9,9 @@ from logctl.pager.commands import run_command
 from logctl.pager.filters import Filter
 from logctl.pager.goals import remember, search, seek, shown_filter
 from logctl.pager.seeking import Aim, Target
-from logctl.pager.state import Found, Prompt, Source, State
+from logctl.pager.state import Found, Source, State
 from logctl.pager.turns import Turn
-from logd.protocol.checks import MAX_PATTERN_CHARACTERS
+from logctl.screen.prompts import Prompt, edited
 
 LETTERS: Final = ("m", "'", "-")
 """Prompts that take one key."""
@@ -41,35 +41,6 @@ def prompt_key(turn: Turn, key: str) -> None:
         _ENTERED[prompt.kind](turn, prompt.text)
     else:
         turn.change(prompt=edited(prompt, key, turn.state.typed.get(prompt.kind, ())))
-
-
-def edited(prompt: Prompt, key: str, typed: tuple[str, ...]) -> Prompt | None:
-    """The prompt after a key that edits it; None where it is given up."""
-    text, cursor = prompt.text, prompt.cursor
-    before, behind = text[:cursor], text[cursor:]
-    if len(key) == 1 and key.isprintable():
-        if len(text) >= MAX_PATTERN_CHARACTERS:
-            return prompt
-        return prompt._replace(text=before + key + behind, cursor=cursor + 1)
-    if key in ("backspace", "ctrl h"):
-        return prompt._replace(text=before[:-1] + behind, cursor=max(0, cursor - 1)) if text else None
-    if key in ("delete", "ctrl d"):
-        return prompt._replace(text=before + behind[1:])
-    if key == "ctrl u":
-        return prompt._replace(text=behind, cursor=0)
-    if key == "ctrl k":
-        return prompt._replace(text=before)
-    if key in ("ctrl w", "meta backspace"):
-        kept = before.rstrip()
-        kept = kept[: kept.rfind(" ") + 1]
-        return prompt._replace(text=kept + behind, cursor=len(kept))
-    if key in ("up", "down", "ctrl p", "ctrl n"):
-        recalled = min(max(0, prompt.recalled + (1 if key in ("up", "ctrl p") else -1)), len(typed))
-        text = typed[-recalled] if recalled else ""
-        return prompt._replace(text=text, cursor=len(text), recalled=recalled)
-    moves = {"left": cursor - 1, "right": cursor + 1, "home": 0, "end": len(text)}
-    moves |= {"ctrl b": cursor - 1, "ctrl f": cursor + 1, "ctrl a": 0, "ctrl e": len(text)}
-    return prompt._replace(cursor=min(max(0, moves.get(key, cursor)), len(text)))
 
 
 def _remember_typed(turn: Turn, prompt: Prompt) -> None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from logctl.figures import counted, human_age, human_bytes
-from logctl.pager.attributes import Attribute, Segment
-from logctl.pager.cells import columns_of, fitted
 from logctl.pager.keys import ACTIONS
-from logctl.pager.view import View
+from logctl.screen.attributes import Attribute, Segment
+from logctl.screen.cells import columns_of, fitted
+from logctl.screen.view import View, filled
 from logd.states import GOES_ON, told
 
 if TYPE_CHECKING:
@@ -153,9 +153,7 @@ def view_of_runs(listed: RunsList, rows: int, columns: int) -> View:
     shown += [()] * (rows - 1 - len(shown))
     count = f"{counted(len(listed.runs), 'run')} · Enter opens" if listed.runs else "There are no runs yet"
     said = f" {count} · q closes{'' if listed.connected else ' · reconnecting…'}"
-    status = fitted(((STATUS, said),), columns)
-    used = sum(columns_of(text) for _, text in status)
-    return View((*shown[: rows - 1], (*status, (STATUS, " " * (columns - used)))), None)
+    return View((*shown[: rows - 1], filled(((STATUS, said),), columns)), None)
 
 
 def _cells(run: dict[str, Any], now_us: int) -> tuple[str, ...]:

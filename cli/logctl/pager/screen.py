@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
-from logctl.pager.attributes import Attribute
 from logctl.pager.document import Document, Edge, Place
 from logctl.pager.layout import Look, Row, Stretch, hit_of, lay_out
 from logctl.pager.tiling import Kind
+from logctl.screen.attributes import Attribute
 
 
 class Anchor(NamedTuple):

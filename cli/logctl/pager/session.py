@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -13,17 +12,16 @@ import trio
 
 from logctl.pager.app import App
 from logctl.pager.filters import Filter
-from logctl.pager.link import CLIENT, Link
-from logctl.pager.loop import SIGNALS, collect_garbage, end_by, make_terminal
 from logctl.pager.model import start
-from logctl.pager.watching import Watching
-from logd.client import AsyncClient, start_daemon
-from logd.errors import DaemonUnavailable, StoreError
+from logctl.pager.watching import CLIENT, Watching
+from logctl.screen.link import Link, linked
+from logctl.screen.loop import SIGNALS, beginning, end_by, own_terminal
+from logd.errors import StoreError
 from logd.paths import Paths
 from logd.record import now_us
 
 if TYPE_CHECKING:
-    from logctl.pager.terminal import Terminal
+    from logctl.screen.terminal import Terminal
 
 
 class Wish(NamedTuple):
@@ -73,47 +71,28 @@ async def _show(paths: Paths, wish: Wish, trace: IO[str] | None) -> signal.Signa
     """Show the runs, and then those that are opened from there; the signal that has ended it."""
     link = await _linked(paths, wish)
     terminal: Terminal | None = None
-    with trio.open_signal_receiver(*SIGNALS) as signals:
-        try:
-            while True:
-                columns, rows = os.get_terminal_size(sys.stdout.fileno())
-                now = trio.current_time()
-                state, effects = start(
-                    wish.runs,
-                    patterns=wish.patterns,
-                    rows=rows,
-                    columns=columns,
-                    now=now,
-                    epoch_us=now_us() - int(now * 1e6),
-                    filter=wish.filter,
-                    resumes_at_bottom=wish.resumes_at_bottom,
-                    colour=not os.environ.get("NO_COLOR"),
-                )
-                for effect in effects:
-                    link.ask(effect)
-                await link.flush()
-                if terminal is None:
-                    terminal = make_terminal()
-                    collect_garbage()
-                app = App(state, terminal, link, paths, trace)
-                await app.run(signals)
-                if not app.opens:
-                    return app.ended_by
-                terminal.capture_mouse(captured=False)
-                wish = wish._replace(runs=(app.opens,), patterns=(), filter=Filter())
-                link = await _linked(paths, wish)
-        finally:
-            if terminal is not None:
-                terminal.close()
+    with trio.open_signal_receiver(*SIGNALS) as signals, ExitStack() as stack:
+        while True:
+            state, effects = start(
+                wish.runs,
+                patterns=wish.patterns,
+                filter=wish.filter,
+                resumes_at_bottom=wish.resumes_at_bottom,
+                colour=not os.environ.get("NO_COLOR"),
+                **beginning(),
+            )
+            for effect in effects:
+                link.ask(effect)
+            await link.flush()
+            terminal = terminal or stack.enter_context(own_terminal())
+            app = App(state, terminal, link, paths, trace)
+            await app.run(signals)
+            if not app.opens:
+                return app.ended_by
+            terminal.capture_mouse(captured=False)
+            wish = wish._replace(runs=(app.opens,), patterns=(), filter=Filter())
+            link = await _linked(paths, wish)
 
 
 async def _linked(paths: Paths, wish: Wish) -> Link:
-    async def reconnect() -> AsyncClient:
-        return await AsyncClient.connect(paths, CLIENT)
-
-    try:
-        client = await reconnect()
-    except DaemonUnavailable:
-        start_daemon(paths)
-        client = await reconnect()
-    return Link(client, reconnect, Watching(wish.runs, wish.patterns, now_us, waits=wish.waits))
+    return await linked(paths, CLIENT, Watching(wish.runs, wish.patterns, now_us, waits=wish.waits))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import pairwise
 
-from logctl.pager.attributes import Attribute, Segment
-from logctl.pager.cells import line, segments_of, wrapped
 from logctl.pager.help import help_rows
 from logctl.pager.state import State
 from logctl.pager.texts import record_fields
 from logctl.pager.turns import Turn
+from logctl.screen.attributes import Attribute, Segment
+from logctl.screen.cells import line, segments_of, wrapped
 
 TITLE = Attribute("title")
 KEY = Attribute("key")

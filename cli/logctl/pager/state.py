@@ -13,6 +13,7 @@ from logctl.pager.filters import Filter
 from logctl.pager.layout import Look, Times
 from logctl.pager.screen import Anchor, Paper, Screen
 from logctl.pager.seeking import Reading, Search, Seek
+from logctl.screen.prompts import Prompt
 from logd.states import told
 
 NOTE_SECONDS: Final = 2.5
@@ -92,16 +93,6 @@ class Run:
 class Note(NamedTuple):
     text: str
     until: float
-
-
-class Prompt(NamedTuple):
-    """A line that the user is typing: `kind` is what it is shown behind, such as "/"."""
-
-    kind: str
-    text: str = ""
-    cursor: int = 0
-    recalled: int = 0
-    """How far back in what was typed before it is; 0 for what is new."""
 
 
 class Sheet(NamedTuple):

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from logctl.figures import human_age
-from logctl.pager.attributes import Attribute, Segment
-from logctl.pager.cells import columns_of, fitted
 from logctl.pager.seeking import Search, Seek
 from logctl.pager.state import LAG_SECONDS, OVER, SILENT_SECONDS, Phase, Run, State
+from logctl.screen.attributes import Attribute, Segment
+from logctl.screen.cells import columns_of, fitted
 from logctl.terminal_text import escape_text
 
 

@@ -6,31 +6,22 @@ letter is the user's mark. What these say is said by no colour alone.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
-from logctl.pager.attributes import Attribute, Segment
-from logctl.pager.cells import columns_of, fitted
 from logctl.pager.screen import Line
 from logctl.pager.sheets import sheet_rows, sheet_top
-from logctl.pager.state import Prompt, State
+from logctl.pager.state import State
 from logctl.pager.status import status
+from logctl.screen.attributes import Attribute, Segment
+from logctl.screen.cells import columns_of, fitted
+from logctl.screen.prompts import Prompt
+from logctl.screen.view import View, filled
 from logctl.terminal_text import escape_text
 
 CURRENT: Final = Attribute("current")
 NEW: Final = Attribute("new")
 MARK: Final = Attribute("mark")
 TEXT: Final = Attribute("text")
-
-
-class View(NamedTuple):
-    rows: tuple[tuple[Segment, ...], ...]
-    """As many as the screen has, none wider than it is; the status line is the last."""
-    cursor: tuple[int, int] | None
-    """Its row and column, from 0, while something is typed."""
-
-    def text(self) -> str:
-        """The screen as plain text, a line for each row."""
-        return "".join(["".join([text for _, text in row]).rstrip() + "\n" for row in self.rows])
 
 
 def view(state: State) -> View:
@@ -88,20 +79,13 @@ def _last_row(state: State) -> tuple[tuple[Segment, ...], int | None]:
         return _prompt(state.prompt, state.columns)
     note = state.shown_note
     if note:
-        return _filled(((Attribute("note"), f" {escape_text(note, colour=False)}"),), "note", state.columns), None
+        return filled(((Attribute("note"), f" {escape_text(note, colour=False)}"),), state.columns, "note"), None
     if state.sheet is not None:
         top, count = sheet_top(state), len(sheet_rows(state))
         more = "" if count <= state.height else f" · {min(count, top + state.height)}/{count}"
         said = "Help" if state.sheet.kind == "help" else f"Record {state.sheet.seq:,}"
-        return _filled(((Attribute("status"), f" {said}{more} · q closes"),), "status", state.columns), None
-    return _filled(status(state).segments, "status", state.columns), None
-
-
-def _filled(segments: tuple[Segment, ...], role: str, columns: int) -> tuple[Segment, ...]:
-    """A row up to the screen's right edge."""
-    row = fitted(segments, columns)
-    used = sum(columns_of(text) for _, text in row)
-    return (*row, (Attribute(role), " " * (columns - used)))
+        return filled(((Attribute("status"), f" {said}{more} · q closes"),), state.columns), None
+    return filled(status(state).segments, state.columns), None
 
 
 _ASKS = {"m": "mark: a letter", "'": "go to mark: a letter, or '", "-": "option: S wraps or chops, i ignores case"}
@@ -116,4 +100,4 @@ def _prompt(prompt: Prompt, columns: int) -> tuple[tuple[Segment, ...], int]:
         # What is left of the cursor is cut off at its beginning, so that one sees what one types.
         before = before[max(1, len(before) - room) :]
     row = ((Attribute("prompt"), kind), (Attribute("prompt.text"), before + behind))
-    return _filled(row, "prompt.text", columns), min(columns - 1, columns_of(kind + before))
+    return filled(row, columns, "prompt.text"), min(columns - 1, columns_of(kind + before))

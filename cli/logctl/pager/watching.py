@@ -46,6 +46,7 @@ from logd.errors import BadFilter
 from logd.protocol import Attach, Batch, Detach, Error, ErrorCode, Head, Items, Message, Page, Read, Reply, View, Watch
 from logd.states import GOES_ON
 
+CLIENT: Final = "logctl attach"
 WINDOW_RECORDS: Final = 500
 """What is sent at once of more: a few screens, of which one is seen."""
 MAX_BOARDS: Final = 16

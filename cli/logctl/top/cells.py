@@ -7,20 +7,12 @@ scrape-1  running  1.2k ▃▃▄█▆    12    3  ███▌  71%  3m       
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from logctl.figures import human_age, human_percent
+from logctl.screen.columns import Column
 from logctl.top.lines import Run
 from logd.states import told
-
-
-class Column(NamedTuple):
-    header: str
-    is_figure: bool
-    """Which are to the right."""
-    least: int = 0
-    """How wide it is at the least, so that a figure that gets longer does not move the others."""
-
 
 COLUMNS: Final[Mapping[str, Column]] = {
     "name": Column("RUN", False, 8),

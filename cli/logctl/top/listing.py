@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from logctl.screen.table import ALL, Wanted
 from logctl.top.lines import Run
 
-ALL: Final = ""
 FILTERS: Final = (ALL, "running", "silent", "lost", "ended")
 """States that alone can be shown, in the order in which they are gone through."""
 _RANKS: Final = {state: rank for rank, state in enumerate(("running", "silent", "lost", "ended", "unreadable", ""))}
-
-
-class Wanted(NamedTuple):
-    """Which runs a user wants to see, and how."""
-
-    sort: str = "state"
-    """One of SORTS."""
-    reverse: bool = False
-    text: str = ""
-    """What is to be in the name, in any case."""
-    only: str = ALL
-    """One of FILTERS."""
 
 
 def _by_state(run: Run) -> Any:

@@ -6,22 +6,18 @@ behind it. Meanwhile the daemon is asked for nothing.
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 
 import trio
 
-from logctl.pager.link import Link
-from logctl.pager.loop import SIGNALS, collect_garbage, end_by, make_terminal
-from logctl.top.app import TopApp
-from logctl.top.listing import Wanted
-from logctl.top.model import State, restarted, start
+from logctl.screen.link import linked
+from logctl.screen.loop import SIGNALS, Loop, beginning, end_by, own_terminal
+from logctl.screen.table import Wanted
+from logctl.top.model import Listed, State, restarted, start, update
+from logctl.top.view import view
 from logctl.top.watching import Watching
-from logd.client import AsyncClient, start_daemon
-from logd.errors import ConnectionLost, DaemonUnavailable, LogdError
+from logd.errors import LogdError
 from logd.paths import Paths
-from logd.record import now_us
 
 CLIENT = "logctl top"
 
@@ -59,37 +55,13 @@ async def _show_runs(
     paths: Paths, pattern: str, wanted: Wanted, state: State | None, note: str
 ) -> tuple[State, signal.Signals | None, str]:
     """Show them until something else is to happen: the state, the signal that has ended it, or the run to open."""
-    link = await _linked(paths, pattern)
-    with trio.open_signal_receiver(*SIGNALS) as signals:
-        terminal = make_terminal()
-        collect_garbage()
-        try:
-            columns, rows = os.get_terminal_size(sys.stdout.fileno())
-            now = trio.current_time()
-            if state is None:
-                epoch_us = now_us() - int(now * 1e6)
-                state = start(wanted, rows=rows, columns=columns, now=now, epoch_us=epoch_us)
-            else:
-                state = restarted(state, rows=rows, columns=columns, now=now, note=note)
-            app = TopApp(state, terminal, link)
-            await app.run(signals)
-            return app.state, app.ended_by, app.opens
-        finally:
-            terminal.close()
-
-
-async def _linked(paths: Paths, pattern: str) -> Link:
-    async def reconnect() -> AsyncClient:
-        return await AsyncClient.connect(paths, CLIENT)
-
-    try:
-        client = await reconnect()
-    except (DaemonUnavailable, ConnectionLost):
-        start_daemon(paths)
-        client = await reconnect()
-    link = Link(client, reconnect, Watching(pattern))
-    await link.flush()
-    return link
+    link = await linked(paths, CLIENT, Watching(pattern))
+    with trio.open_signal_receiver(*SIGNALS) as signals, own_terminal() as terminal:
+        place = beginning()
+        state = start(wanted, **place) if state is None else restarted(state, note, **place)
+        loop = Loop(state, update, view, terminal, link, Listed)
+        await loop.run(signals)
+        return loop.state, loop.ended_by, loop.opens
 
 
 async def _attach(paths: Paths, run: str) -> signal.Signals | None:

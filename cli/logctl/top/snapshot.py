@@ -5,26 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from logctl.figures import table
+from logctl.screen.columns import text_lines
 from logctl.top.cells import COLUMNS, cells
 from logctl.top.lines import Run
 from logctl.top.view import head_lines
-
-_NAMES = [name for name in COLUMNS if name != "spark"]
 
 
 def as_text(runs: Iterable[Run], totals: Mapping[str, Any], now_us: int) -> str:
     """The daemon as a whole, and a table of the runs in their order."""
     shown = list(runs)
     said, parts = head_lines(shown, dict(totals), sum(run.size_bytes for run in shown))
-    rows = [cells(run, now_us) for run in shown]
-    names = [name for name in _NAMES if any(row[name] for row in rows)]
-    lines = [said, "  ".join(parts)]
-    if rows:
-        headers = [COLUMNS[name].header for name in names]
-        figured = {number for number, name in enumerate(names) if COLUMNS[name].is_figure}
-        lines += ["", table(headers, [[row[name] for name in names] for row in rows], figured)]
-    return "\n".join(lines)
+    return "\n".join([said, "  ".join(parts), *text_lines(COLUMNS, [cells(run, now_us) for run in shown])])
 
 
 def as_json(runs: Iterable[Run], totals: Mapping[str, Any]) -> dict[str, Any]:

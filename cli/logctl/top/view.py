@@ -18,35 +18,29 @@ from functools import lru_cache
 from typing import Final
 
 from logctl.figures import counted, human_bytes, human_count
-from logctl.pager.attributes import Attribute, Segment
-from logctl.pager.cells import columns_of, fitted
-from logctl.pager.view import View
+from logctl.screen.attributes import Attribute, Segment
+from logctl.screen.cells import columns_of
+from logctl.screen.table_view import CURRENT, TEXT, TITLE, framed, help_rows, sheet
+from logctl.screen.view import Row, View
 from logctl.terminal_text import escape_text
 from logctl.top.cells import COLUMNS, bar, cells, gap_of, shortened, widths
-from logctl.top.keys import help_rows
+from logctl.top.keys import KIND
 from logctl.top.lines import Run, sparkline
 from logctl.top.listing import FILTERS
 from logctl.top.model import State
 
-TITLE, TEXT, CURRENT, DIM = Attribute("title"), Attribute("text"), Attribute("current"), Attribute("time")
+DIM = Attribute("time")
 GOOD, WARN, ERROR = Attribute("level.info"), Attribute("level.warn"), Attribute("level.error")
-STATUS, STATUS_WARN, FILTER = Attribute("status"), Attribute("status.warn"), Attribute("status.filter")
 _STATES: Final = {"running": GOOD, "silent": WARN, "lost": ERROR, "unreadable": ERROR}
 _PERCENT_COLUMNS: Final = 5
 MEASURED_RUNS: Final = 500
 """Columns are as wide as the first so many runs need."""
-Row = tuple[Segment, ...]
 
 
 def view(state: State) -> View:
     """What the screen shows."""
-    last, column = _status(state)
-    if state.rows < 2:
-        return View((last,), None)
-    body = _sheet(state) if state.sheet else [*_head(state)[: state.head_rows], *_table(state)]
-    body = [fitted(row, state.columns) for row in body[: state.rows - 1]]
-    body += [()] * (state.rows - 1 - len(body))
-    return View((*body, last), None if column is None else (state.rows - 1, column))
+    rows = sheet(state, help_rows(KIND)) if state.sheet else [*_head(state)[: state.head_rows], *_table(state)]
+    return framed(state, rows, hint="Enter attaches  ", note=state.shown_note)
 
 
 # About the daemon
@@ -94,18 +88,18 @@ def _head(state: State) -> list[Row]:
 
 
 def _table(state: State) -> list[Row]:
-    if not state.names:
+    if not state.keys:
         said = "No run is like that · Esc shows all" if state.runs else "There are no runs yet"
         return [(), ((Attribute("empty"), said),)]
     now_us = state.now_us
-    shown = [cells(state.runs[name], now_us) for name in state.shown_names]
-    longest = max(map(len, state.names))
+    shown = [cells(state.runs[name], now_us) for name in state.shown_keys]
+    longest = max(map(len, state.keys))
     wide = _widths_of(state, longest)
     gap = " " * gap_of(state.columns)
     header = gap.join(_padded(COLUMNS[name].header, name, width) for name, width in wide.items())
     rows: list[Row] = [((TEXT, " "), (TITLE, header))]
     index = state.index - state.top
-    for number, (name, row) in enumerate(zip(state.shown_names, shown, strict=True)):
+    for number, (name, row) in enumerate(zip(state.shown_keys, shown, strict=True)):
         is_chosen = number == index and state.chosen is not None
         rows.append(tuple(_segments(state, state.runs[name], row, wide, gap, is_chosen=is_chosen)))
     return rows
@@ -113,7 +107,7 @@ def _table(state: State) -> list[Row]:
 
 def _widths_of(state: State, longest: int) -> dict[str, int]:
     return widths(
-        [cells(state.runs[name], state.now_us) for name in state.names[:MEASURED_RUNS]],
+        [cells(state.runs[name], state.now_us) for name in state.keys[:MEASURED_RUNS]],
         longest,
         state.columns - 1,
     )
@@ -156,55 +150,3 @@ def _role(run: Run, name: str) -> Attribute:
 def _padded(text: str, name: str, width: int) -> str:
     text = shortened(text, width)
     return text.rjust(width) if COLUMNS[name].is_figure else text.ljust(width)
-
-
-# The last row
-
-
-def _status(state: State) -> tuple[Row, int | None]:
-    prompt = state.prompt
-    if prompt is not None:
-        text = f"/{escape_text(prompt.text, colour=False)}"
-        column = 1 + columns_of(escape_text(prompt.text[: prompt.cursor], colour=False))
-        return _filled(((Attribute("prompt"), text),), state.columns), min(column, state.columns - 1)
-    if state.shown_note:
-        return _filled(((Attribute("note"), f" {escape_text(state.shown_note, colour=False)}"),), state.columns), None
-    if state.sheet:
-        return _filled(((STATUS, " Esc closes this"),), state.columns), None
-    row: list[Segment] = [(STATUS, " ")]
-    for part in _status_parts(state):
-        row += [part, (STATUS, "  ")]
-    keys = "Enter attaches  h help  q quit "
-    used = sum(columns_of(text) for _, text in row)
-    for said in (keys, keys.partition("  ")[2]):
-        if used + len(said) <= state.columns:
-            row.append((STATUS, " " * (state.columns - used - len(said)) + said))
-            break
-    return _filled(tuple(row), state.columns), None
-
-
-def _status_parts(state: State) -> Iterator[Segment]:
-    wanted, count, top = state.wanted, len(state.names), state.top
-    if not state.connected:
-        yield STATUS_WARN, "reconnecting…"
-    if count:
-        of_all = f", {len(state.runs):,} in all" if count < len(state.runs) else ""
-        yield STATUS, f"{top + 1:,}-{top + len(state.shown_names):,} of {count:,}{of_all}"
-    yield STATUS, f"by {wanted.sort}{' reversed' if wanted.reverse else ''}"
-    if wanted.only:
-        yield FILTER, f"{wanted.only} alone"
-    if wanted.text:
-        yield FILTER, f"/{escape_text(wanted.text, colour=False)}/"
-
-
-def _filled(row: Row, columns: int) -> Row:
-    row = fitted(row, columns)
-    used = sum(columns_of(text) for _, text in row)
-    return (*row, (STATUS, " " * (columns - used)))
-
-
-def _sheet(state: State) -> list[Row]:
-    rows = list(help_rows())
-    height = state.rows - 1
-    top = max(0, min(state.sheet_top, len(rows) - height))
-    return rows[top : top + height]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -13,7 +13,7 @@ from logd.daemon.refusal import RequestRefused
 from logd.daemon.run import LiveRun
 from logd.errors import LogdError, NotFound
 from logd.fanout import READ_BYTES, Filter, Subscription
-from logd.protocol import Attach, Detach, ErrorCode, Event, Reply, View
+from logd.protocol import Attach, Detach, ErrorCode, Event, Reply, View, Watch
 from logd.record import ANY_LEVEL, check_run_name, now_us
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ async def _watch(peer: Peer, watcher: Watcher) -> None:
 
 async def _send_run(peer: Peer, watcher: Watcher) -> None:
     request = watcher.request
-    async with _acquired(peer, request) as (run, waited):
+    async with acquired(peer, request, {"run": request.run, "head": 0, "next": 1, "generation": 1}) as (run, waited):
         with ExitStack() as stack:
             if request.filter:
                 read = stack.enter_context(run.sieve(request.filter)).blocks
@@ -119,8 +119,12 @@ async def _send_run(peer: Peer, watcher: Watcher) -> None:
 
 
 @asynccontextmanager
-async def _acquired(peer: Peer, request: Attach) -> AsyncIterator[tuple[LiveRun, bool]]:
-    """The run that is asked for, and whether it had to be waited for."""
+async def acquired(peer: Peer, request: Attach | Watch, waiting: dict[str, Any]) -> AsyncIterator[tuple[LiveRun, bool]]:
+    """The run that is asked for, and whether it had to be waited for: `waiting` was the reply then.
+
+    Raises:
+        NotFound: there is no such run, and it is not to be waited for.
+    """
     hub = peer.server.hub
     run: LiveRun | None = None
     waited = False
@@ -133,7 +137,7 @@ async def _acquired(peer: Peer, request: Attach) -> AsyncIterator[tuple[LiveRun,
                 raise
             if not waited:
                 waited = True
-                await peer.send(Reply(request.id, {"run": request.run, "head": 0, "next": 1, "generation": 1}))
+                await peer.send(Reply(request.id, waiting))
                 await peer.send(Event(request.id, "waiting"))
             await created.wait()
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from logd.daemon.boards import how_is
-from logd.daemon.handlers.attach import check_subscriptions
+from logd.daemon.handlers.attach import acquired, check_subscriptions
 from logd.daemon.refusal import RequestRefused
 from logd.errors import ConfigError, LogdError
 from logd.fanout import TableSubscription
@@ -45,11 +45,12 @@ async def _watch(peer: Peer, request: Watch, scope: trio.CancelScope) -> None:
 
 async def _send_board(peer: Peer, request: Watch) -> None:
     server = peer.server
-    async with server.hub.using(request.run) as run:
+    async with acquired(peer, request, {}) as (run, waited):
         board = await server.boards.of(run)
         throttler = server.paces.throttler("board", request.interval_ms / 1000)
         try:
-            await peer.send(Reply(request.id, {}))
+            if not waited:
+                await peer.send(Reply(request.id, {}))
             subscription = TableSubscription(
                 request.id, board, throttler, of_run=lambda: how_is(run, server.paces.config.silent_seconds)
             )

@@ -9,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logctl.board.cells import HowIs
-from logctl.board.keys import ACTIONS, BINDINGS
-from logctl.board.listing import FILTERS, SORTS, Wanted, listing
-from logctl.board.model import SPIN_SECONDS, TICK_SECONDS, Changed, Interrupt, State, start, update
+from logctl.board.keys import BINDINGS
+from logctl.board.listing import FILTERS, SORTS, listing
+from logctl.board.model import SPIN_SECONDS, TICK_SECONDS, Changed, State, start, update
 from logctl.board.view import view
-from logctl.pager.cells import columns_of
-from logctl.pager.events import (
+from logctl.screen.cells import columns_of
+from logctl.screen.events import (
     Disconnected,
     FocusChanged,
+    Interrupt,
     KeyPressed,
     Quit,
     Reconnected,
@@ -26,6 +27,7 @@ from logctl.pager.events import (
     Ticked,
     Wheel,
 )
+from logctl.screen.table import Wanted
 from logd.progress import STATES, state_of
 
 EPOCH_US = 1_795_000_000_000_000
@@ -150,7 +152,7 @@ def test_whatever_happens_it_is_a_screen_and_what_is_chosen_is_on_it(events: lis
             assert state.chosen in state.shown_keys
         if isinstance(event, Changed) and before.chosen is not None and state.chosen == before.chosen:
             least = min(before.index - before.top, state.index)
-            most = max(least, state.height - (len(state.listing.keys) - state.index))
+            most = max(least, state.height - (len(state.keys) - state.index))
             assert least <= state.index - state.top <= most or state.index - state.top == before.index - before.top
 
 
@@ -160,29 +162,11 @@ def test_what_is_chosen_stays_on_its_row_when_the_order_changes() -> None:
     chosen = screen.state.chosen
     row = screen.shown.index(chosen or "")
     assert row == 2
-    screen.tell(Changed({key: item("done") for key in screen.state.listing.keys[:5]}))
+    screen.tell(Changed({key: item("done") for key in screen.state.keys[:5]}))
     assert screen.state.chosen == chosen
     assert screen.shown.index(chosen or "") == row
     screen.tell(Changed({f"a{number}": item() for number in range(9)}))
     assert screen.shown.index(chosen or "") == row
-
-
-def test_what_is_chosen_is_on_a_screen_that_has_become_smaller() -> None:
-    screen = Screen(many(), rows=30)
-    screen.press(*"j" * 20)
-    chosen = screen.state.chosen
-    screen.tell(Resized(8, 80))
-    assert screen.state.chosen == chosen
-    assert chosen in screen.state.shown_keys
-
-
-def test_while_nobody_has_moved_the_first_are_shown_whichever_they_are() -> None:
-    screen = Screen(many())
-    screen.tell(Changed({"a": item()}))
-    assert screen.shown[0] == "a"
-    screen.press("j", "g")
-    screen.tell(Changed({"0": item()}))
-    assert screen.shown[0] == "0"
 
 
 def test_where_the_chosen_item_is_gone_what_is_in_its_place_is_chosen() -> None:
@@ -193,22 +177,6 @@ def test_where_the_chosen_item_is_gone_what_is_in_its_place_is_chosen() -> None:
     screen.tell(Changed({}, whole=True))
     assert screen.state.chosen is None
     assert "Nothing was reported yet" in "\n".join(screen.lines)
-
-
-def test_lines_and_pages() -> None:
-    screen = Screen(many(100))
-    height = screen.state.height
-    screen.press("page down")
-    assert screen.shown[0] == f"item-{height}"
-    screen.press("page up")
-    assert screen.shown[0] == "item-0"
-    screen.press("G")
-    assert screen.shown[-1] == screen.state.chosen == "item-99"
-    screen.press("k")
-    assert (screen.shown[-1], screen.state.chosen) == ("item-99", "item-98")
-    screen.press("home")
-    screen.press(*"jjj")
-    assert (screen.shown[0], screen.state.chosen) == ("item-0", "item-3")
 
 
 # Choosing
@@ -226,24 +194,10 @@ def test_text_and_state_filter_and_esc_shows_all_again() -> None:
     screen.press("l")
     assert screen.shown == ("other",)
     screen.press("esc")
-    assert len(screen.state.listing.keys) == 21
+    assert len(screen.state.keys) == 21
     screen.press("/", "x", "esc")
     assert screen.state.prompt is None
     assert screen.state.wanted.text == ""
-
-
-def test_sorting_is_gone_through_and_reversed() -> None:
-    screen = Screen(many(3))
-    seen = []
-    for _ in SORTS:
-        seen.append(screen.state.wanted.sort)
-        assert f"by {seen[-1]}" in screen.lines[-1]
-        screen.press("s")
-    assert seen == list(SORTS)
-    assert screen.state.wanted.sort == seen[0]
-    screen.press("r")
-    assert screen.shown == ("item-2", "item-1", "item-0")
-    assert "reversed" in screen.lines[-1]
 
 
 def test_sheets_open_scroll_and_close() -> None:
@@ -269,7 +223,8 @@ def test_what_keys_ask_for() -> None:
     screen = Screen(many(3))
     screen.press("ctrl z", "ctrl l", "q", "ctrl c")
     assert [type(each) for each in screen.asked] == [Suspend, Repaint, Quit, Interrupt]
-    assert len(ACTIONS) == sum(len(binding.keys) for binding in BINDINGS), "no key does two things"
+    keys = [key for binding in BINDINGS for key in binding.keys]
+    assert len(set(keys)) == len(keys), "no key does two things"
 
 
 # Time

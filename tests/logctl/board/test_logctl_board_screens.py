@@ -16,8 +16,8 @@ from logctl.board.cells import HowIs
 from logctl.board.model import Changed, State, start, update
 from logctl.board.snapshot import as_text
 from logctl.board.view import view
-from logctl.pager.attributes import ROLES
-from logctl.pager.events import Disconnected, KeyPressed, Resized, Ticked
+from logctl.screen.attributes import ROLES
+from logctl.screen.events import Disconnected, KeyPressed, Resized, Ticked
 from logd.daemon.items import merged
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "board"
@@ -117,6 +117,10 @@ def one_counter() -> State:
     return screen({"pages": item})
 
 
+def waiting() -> State:
+    return screen({}, Changed({}, whole=True, how=HowIs("waiting")))
+
+
 def gauges_alone() -> State:
     return screen({"queue_depth": merged("k", None, {"gauge": 12}, EPOCH_US)})
 
@@ -127,7 +131,7 @@ def empty() -> State:
 
 SITUATIONS: tuple[Callable[[], State], ...] = (
     *(running, wide, narrow, chosen, failed_alone, filtered, typing, nothing_matches, detail, help_sheet, done),
-    *(stopped, reconnecting, one_counter, gauges_alone, empty),
+    *(stopped, reconnecting, one_counter, waiting, gauges_alone, empty),
 )
 
 

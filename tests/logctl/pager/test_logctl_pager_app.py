@@ -16,9 +16,10 @@ import trio.testing
 from pager_bed import row
 
 from logctl.pager.app import App
-from logctl.pager.events import Arrived, Effect, Event, FocusChanged, KeyPressed, Piece, ReadPage, SetView
+from logctl.pager.events import Arrived, Effect, Event, Piece, ReadPage, SetView
 from logctl.pager.model import start
-from logctl.pager.view import View
+from logctl.screen.events import FocusChanged, KeyPressed
+from logctl.screen.view import View
 from logd.errors import NotPermitted
 from logd.paths import Paths
 

@@ -8,22 +8,13 @@ from pager_bed import FakeDaemon, Pager, attached
 
 from logctl.pager import actions
 from logctl.pager.commands import COMMANDS
-from logctl.pager.events import (
-    CaptureMouse,
-    Copy,
-    Effect,
-    FollowTurned,
-    OpenEditor,
-    Quit,
-    Repaint,
-    Save,
-    ShowRuns,
-    Suspend,
-)
+from logctl.pager.events import CaptureMouse, Copy, Effect, FollowTurned, OpenEditor, Save, ShowRuns
 from logctl.pager.filters import Filter
 from logctl.pager.help import help_rows, manual
-from logctl.pager.keys import ACTIONS, THEMES, shown_key, shown_keys
+from logctl.pager.keys import ACTIONS, THEMES
 from logctl.pager.layout import Times
+from logctl.screen.events import Quit, Repaint, Suspend
+from logctl.screen.keys import shown_key, shown_keys
 
 
 def test_every_key_has_an_action_and_every_action_a_key() -> None:

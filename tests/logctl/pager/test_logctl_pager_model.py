@@ -5,22 +5,11 @@ from __future__ import annotations
 import pytest
 from pager_bed import START_US, FakeDaemon, Pager, attached, row
 
-from logctl.pager.events import (
-    Arrived,
-    Cleared,
-    Disconnected,
-    FollowTurned,
-    Gap,
-    Piece,
-    ReadFailed,
-    Removed,
-    Resized,
-    RunEnded,
-    Truncated,
-)
+from logctl.pager.events import Arrived, Cleared, FollowTurned, Gap, Piece, ReadFailed, Removed, RunEnded, Truncated
 from logctl.pager.state import NOTE_SECONDS
 from logctl.pager.tiling import Blank, Kind
 from logctl.pager.trimming import MAX_HELD_BYTES, MAX_HELD_RECORDS
+from logctl.screen.events import Disconnected, Resized
 
 
 def current(pager: Pager) -> int:

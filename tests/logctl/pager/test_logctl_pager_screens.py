@@ -13,20 +13,11 @@ from pathlib import Path
 import pytest
 from pager_bed import FakeDaemon, Pager, attached
 
-from logctl.pager.attributes import ROLES
-from logctl.pager.cells import columns_of
-from logctl.pager.events import (
-    Arrived,
-    Board,
-    Disconnected,
-    Gap,
-    Resized,
-    RunEnded,
-    RunStarted,
-    RunWaiting,
-    Stalled,
-)
+from logctl.pager.events import Arrived, Board, Gap, RunEnded, RunStarted, RunWaiting, Stalled
 from logctl.pager.view import view
+from logctl.screen.attributes import ROLES
+from logctl.screen.cells import columns_of
+from logctl.screen.events import Disconnected, Resized
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "pager"
 

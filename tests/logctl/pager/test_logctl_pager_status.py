@@ -9,12 +9,8 @@ from pager_bed import FakeDaemon, FakeRun, Pager, attached
 from logctl.pager.events import (
     Arrived,
     Board,
-    Clicked,
     Counted,
-    Disconnected,
-    FocusChanged,
     FollowTurned,
-    Reconnected,
     Resumed,
     RunEnded,
     RunStarted,
@@ -22,10 +18,10 @@ from logctl.pager.events import (
     Stalled,
     Subscribe,
     Told,
-    Wheel,
 )
 from logctl.pager.model import start, update
 from logctl.pager.status import status
+from logctl.screen.events import Clicked, Disconnected, FocusChanged, Reconnected, Wheel
 
 
 def wide(pager: Pager) -> str:

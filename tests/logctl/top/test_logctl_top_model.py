@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from top_bed import EPOCH_US, Screen, listed, live
 
-from logctl.pager.events import Disconnected, KeyPressed, Quit, Reconnected, Repaint, Resized, Suspend
+from logctl.screen.events import Disconnected, KeyPressed, Open, Quit, Reconnected, Repaint, Resized, Suspend
+from logctl.screen.table import Wanted
 from logctl.top.lines import HISTORY_SAMPLES, Run, sparkline
-from logctl.top.listing import SORTS, Wanted, listing
-from logctl.top.model import LIST_SECONDS, ListRuns, Open, restarted
+from logctl.top.listing import SORTS, listing
+from logctl.top.model import LIST_SECONDS, ListRuns, restarted
 from logctl.top.view import view
 
 
@@ -153,10 +154,10 @@ def test_the_chosen_run_stays_on_its_row_whatever_comes(events: list[tuple[Any, 
             case "size", [rows, columns]:
                 screen.tell(Resized(rows, columns))
         state = screen.state
-        assert state.chosen is None or state.chosen in state.names
-        assert state.chosen is None or state.height == 0 or state.chosen in state.shown_names
+        assert state.chosen is None or state.chosen in state.keys
+        assert state.chosen is None or state.height == 0 or state.chosen in state.shown_keys
         assert len(view(state).rows) == max(1, state.rows)
-        is_free = state.height <= state.index < len(state.names) - state.height  # no edge of the list is near
+        is_free = state.height <= state.index < len(state.keys) - state.height  # no edge of the list is near
         if kind in ("use", "gone", "list", "pass") and state.chosen == before.chosen is not None and is_free:
             assert state.index - state.top == row_before
 
@@ -173,24 +174,13 @@ def test_keys_ask_for_what_they_say() -> None:
     assert screen.effects[5:] == [Quit()]
 
 
-def test_a_filter_is_typed_and_given_up() -> None:
-    screen = Screen()
-    screen.list(listed("alpha"), listed("beta"))
-    press(screen, "/", "b", "E", "enter")
-    assert list(screen.state.names) == ["beta"]
-    press(screen, "/", "x", "esc")
-    assert list(screen.state.names) == ["beta"]
-    press(screen, "esc")
-    assert list(screen.state.names) == ["alpha", "beta"]
-
-
 def test_it_is_as_it_was_when_it_is_shown_again() -> None:
     screen = Screen()
     screen.list(*(listed(name) for name in NAMES))
     press(screen, "s", "G", "k")
     before = screen.state
-    state = restarted(before, rows=10, columns=60, now=before.now + 500, note="gone")
-    assert (state.chosen, state.wanted, state.names) == (before.chosen, before.wanted, before.names)
-    assert state.chosen in state.shown_names
+    state = restarted(before, "gone", rows=10, columns=60, now=before.now + 500, epoch_us=EPOCH_US)
+    assert (state.chosen, state.wanted, state.keys) == (before.chosen, before.wanted, before.keys)
+    assert state.chosen in state.shown_keys
     assert state.shown_note == "gone"
     assert state.now_us == EPOCH_US + int((before.now + 500) * 1e6)

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from top_bed import EPOCH_US, Screen, listed, live
 
-from logctl.pager.attributes import ROLES
-from logctl.pager.cells import columns_of
-from logctl.pager.events import Disconnected, KeyPressed, Resized
-from logctl.top.model import Noted
+from logctl.screen.attributes import ROLES
+from logctl.screen.cells import columns_of
+from logctl.screen.events import Disconnected, KeyPressed, Resized
+from logctl.top.model import restarted
 from logctl.top.snapshot import as_text
 from logctl.top.view import view
 
@@ -108,6 +108,12 @@ def told(screen: Screen, *events: Any) -> Screen:
     return screen
 
 
+def noted(screen: Screen, note: str) -> Screen:
+    was = screen.state
+    screen.state = restarted(was, note, rows=was.rows, columns=was.columns, now=was.now, epoch_us=was.epoch_us)
+    return screen
+
+
 SCREENS: dict[str, Callable[[], Screen]] = {
     "busy": busy,
     "busy_wide": lambda: busy(60, 200),
@@ -122,7 +128,7 @@ SCREENS: dict[str, Callable[[], Screen]] = {
     "nothing_like_that": lambda: pressed(busy(), "/", *"xyz", "enter"),
     "help": lambda: pressed(busy(40, 100), "h"),
     "reconnecting": lambda: told(busy(), Disconnected()),
-    "note": lambda: told(busy(), Noted("there is no run scrape-1")),
+    "note": lambda: noted(busy(), "there is no run scrape-1"),
     "resized": lambda: told(pressed(busy(), "G", *"kkk"), Resized(12, 100)),
     "empty": empty,
     "few": few,
@@ -150,7 +156,7 @@ def test_a_screen_is_as_it_was(name: str) -> None:
 
 def test_a_snapshot_is_as_it_was() -> None:
     state = busy(runs=20).state
-    check("snapshot", as_text([state.runs[name] for name in state.names], state.totals, state.now_us) + "\n")
+    check("snapshot", as_text([state.runs[name] for name in state.keys], state.totals, state.now_us) + "\n")
 
 
 def test_no_golden_file_is_left_over() -> None:

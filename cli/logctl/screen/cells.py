@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from wcwidth import iter_graphemes, width
 
-from logctl.pager.attributes import PLAIN, Attribute, Segment, Style, styled
+from logctl.screen.attributes import PLAIN, Attribute, Segment, Style, styled
 from logctl.terminal_text import SGR, escape_text
 
 TAB_COLUMNS: Final = 8

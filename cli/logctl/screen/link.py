@@ -1,4 +1,4 @@
-"""The pager's connection to the daemon: made again when it is lost, for as long as it takes."""
+"""A screen's connection to the daemon: made again when it is lost, for as long as it takes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Final, Protocol
 
 import trio
 
-from logctl.pager.events import Disconnected, Effect, Event, Reconnected
-from logd.client import AsyncClient
+from logctl.screen.events import Disconnected, Reconnected
+from logd.client import AsyncClient, start_daemon
 from logd.errors import ConnectionLost, DaemonUnavailable, Refused
+from logd.paths import Paths
 from logd.protocol import ErrorCode, Message
 
-CLIENT: Final = "logctl attach"
 MIN_DELAY_SECONDS: Final = 0.05
 """Before the first attempt to connect again; it doubles with each."""
 MAX_DELAY_SECONDS: Final = 2.0
@@ -29,7 +29,7 @@ class Talk(Protocol):
 
 
 class Link:
-    """Carries effects to the daemon, and what it says to the pager.
+    """Carries effects to the daemon, and what it says to the screen.
 
     Args:
         client: a connection; the link closes it.
@@ -48,8 +48,8 @@ class Link:
         self._posted = trio.Event()
         self._post(watching.connect(client.new_id))
 
-    def ask(self, effect: Effect) -> None:
-        """Have an effect done, if there is a connection: or else the pager asks for all it needs when there is one."""
+    def ask(self, effect: Any) -> None:
+        """Have an effect done, if there is a connection: or else the screen asks for all it needs when there is one."""
         if self._client is not None:
             self._post(self._watching.ask(effect))
 
@@ -59,14 +59,14 @@ class Link:
                 self._client.post(message)
             self._posted.set()
 
-    async def run(self, on_events: Callable[[list[Event]], None]) -> None:
+    async def run(self, on_events: Callable[[list[Any]], None]) -> None:
         """Take what comes, and connect again, until cancelled.
 
         Args:
             on_events: called with what each message tells; it does not wait.
 
         Raises:
-            LogdError: the daemon is not one to go on with, or refuses what the pager cannot do without.
+            LogdError: the daemon is not one to go on with, or refuses what the screen cannot do without.
         """
         while True:
             if self._client is None:
@@ -78,7 +78,7 @@ class Link:
                 self.close()
                 on_events([Disconnected()])
 
-    async def _receive(self, on_events: Callable[[list[Event]], None]) -> None:
+    async def _receive(self, on_events: Callable[[list[Any]], None]) -> None:
         while self._client is not None:
             events = self._watching.take(await self._client.receive())
             self._post(self._watching.take_replies())
@@ -118,3 +118,19 @@ class Link:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+async def linked(paths: Paths, client_name: str, watching: Talk) -> Link:
+    """A link to the daemon, which is started where there is none; what `watching` asks for at first is sent."""
+
+    async def reconnect() -> AsyncClient:
+        return await AsyncClient.connect(paths, client_name)
+
+    try:
+        client = await reconnect()
+    except (DaemonUnavailable, ConnectionLost):
+        start_daemon(paths)
+        client = await reconnect()
+    link = Link(client, reconnect, watching)
+    await link.flush()
+    return link

@@ -1,4 +1,4 @@
-"""What the pager's roles look like: on a dark background and on a light one, with many colours, with 16, or with none.
+"""What the screens' roles look like: on a dark background and on a light one, with many colours, with 16, or with none.
 
 Without colours, as NO_COLOR asks for, there are bold, underline and reverse alone. What a record's own SGR says goes
 over its role, but for what was searched for: that is to be seen.
@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple
 
 from urwid.display.common import AttrSpec
 
-from logctl.pager.attributes import Attribute, Colour
+from logctl.screen.attributes import Attribute, Colour
 
 Colours = Literal[1, 16, 256, 16777216]
 """How many a terminal has, as urwid counts them."""

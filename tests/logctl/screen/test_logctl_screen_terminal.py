@@ -1,4 +1,4 @@
-"""What is typed, as the pager's events; on a pseudo-terminal that nobody looks at."""
+"""What is typed, as events; on a pseudo-terminal that nobody looks at."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from logctl.pager.events import Clicked, Event, FocusChanged, KeyPressed, Wheel
-from logctl.pager.terminal import Terminal
-from logctl.pager.theme import Theme
+from logctl.screen.events import Clicked, FocusChanged, KeyPressed, TerminalEvent, Wheel
+from logctl.screen.terminal import Terminal
+from logctl.screen.theme import Theme
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def terminal(line: int) -> Iterator[Terminal]:
     made.close()
 
 
-def typed(terminal: Terminal, line: int, *parts: bytes) -> list[Event]:
+def typed(terminal: Terminal, line: int, *parts: bytes) -> list[TerminalEvent]:
     events = []
     for part in parts:
         os.write(line, part)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logctl.pager.attributes import PLAIN, Attribute, Style, styled
-from logctl.pager.cells import chopped, columns_of, fitted, line, segments_of, wrapped
+from logctl.screen.attributes import PLAIN, Attribute, Style, styled
+from logctl.screen.cells import chopped, columns_of, fitted, line, segments_of, wrapped
 
 FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
 TEXT = Attribute("text")

@@ -1,6 +1,6 @@
-"""The terminal that the pager is on: urwid's raw screen, without its widgets and its main loop.
+"""The terminal that a screen is on: urwid's raw screen, without its widgets and its main loop.
 
-What is typed is read as bytes and given out as the pager's events. What is shown is a View, of which urwid writes the
+What is typed is read as bytes and given out as events. What is shown is a View, of which urwid writes the
 rows that have changed. Everything that is changed of the terminal is put back by `close`:
 
 - the alternate screen, cursor and colours, and the line's settings, by urwid; signals of keys are off meanwhile, so
@@ -27,12 +27,12 @@ from typing import IO, Any, Final, cast
 import urwid.util
 from urwid.display.raw import Screen
 
-from logctl.pager.attributes import Segment
-from logctl.pager.cells import columns_of
-from logctl.pager.events import Clicked, Event, FocusChanged, KeyPressed, Resized, Wheel
-from logctl.pager.output import Output
-from logctl.pager.theme import Theme, is_light
-from logctl.pager.view import View
+from logctl.screen.attributes import Segment
+from logctl.screen.cells import columns_of
+from logctl.screen.events import Clicked, FocusChanged, KeyPressed, Resized, TerminalEvent, Wheel
+from logctl.screen.output import Output
+from logctl.screen.theme import Theme, is_light
+from logctl.screen.view import View
 
 WHEEL_ROWS: Final = 3
 INPUT_BYTES: Final = 64 * 1024
@@ -55,7 +55,7 @@ _BEGUN_BACKGROUND = re.compile(rb"\x1b\]1?1?;?[^\x07\x1b]{0,40}\x1b?$")
 
 
 class _Screen(Screen):
-    """urwid's screen, whose signals are the pager's, and which writes each frame by itself."""
+    """urwid's screen, whose signals are the loop's, and which writes each frame by itself."""
 
     def __init__(self, fd_in: IO[Any], output: Output) -> None:
         super().__init__(input=fd_in, focus_reporting=True, bracketed_paste_mode=True)
@@ -106,7 +106,7 @@ class _Painted:
 
 
 class Terminal:
-    """Standard input and output, while they are the pager's.
+    """Standard input and output, while they are a screen's.
 
     Args:
         theme: what it begins with; a terminal that tells of a light background gets a light one.
@@ -261,7 +261,7 @@ class Terminal:
 
     # Reading
 
-    def read(self) -> list[Event]:
+    def read(self) -> list[TerminalEvent]:
         """What was typed, when the descriptor can be read. EOFError where the terminal has gone."""
         try:
             data = os.read(self._in, INPUT_BYTES)
@@ -278,11 +278,11 @@ class Terminal:
         """Whether what was read ends within what may be a longer key's bytes; `rest` gives it as it is."""
         return bool(self._unread)
 
-    def rest(self) -> list[Event]:
+    def rest(self) -> list[TerminalEvent]:
         """What was typed last, where no more bytes of it come."""
         return self._decode(b"", more=False)
 
-    def _decode(self, data: bytes, *, more: bool) -> list[Event]:
+    def _decode(self, data: bytes, *, more: bool) -> list[TerminalEvent]:
         data, begun = self._unread + data, b""
         data = _BACKGROUND.sub(self._note_background, data)
         if more and (match := _BEGUN_BACKGROUND.search(data)):
@@ -298,7 +298,7 @@ class Terminal:
             self.theme = Theme(self.theme.colours, light=light)
         return b""
 
-    def _events(self, keys: list[Any]) -> Iterator[Event]:
+    def _events(self, keys: list[Any]) -> Iterator[TerminalEvent]:
         for key in keys:
             if isinstance(key, tuple):
                 yield from self._mouse(key)
@@ -312,7 +312,7 @@ class Terminal:
                 yield KeyPressed(key)
 
     @staticmethod
-    def _mouse(report: tuple[Any, ...]) -> Iterator[Event]:
+    def _mouse(report: tuple[Any, ...]) -> Iterator[TerminalEvent]:
         kind, button, column, row = report if len(report) == 4 else ("", 0, 0, 0)
         if kind.endswith("mouse press"):
             if button in (4, 5):

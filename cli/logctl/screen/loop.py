@@ -1,8 +1,12 @@
-"""A live screen joined to its terminal: keys and signals in, paints out, and the terminal lent to others meanwhile.
+"""A live screen joined to its terminal and to the daemon: one nursery, in which one state changes.
+
+    terminal --events--> update --effects--> terminal, link
+    link     --events-->   |
+    clock    --events--> state --view--> painted
 
 What comes is applied as it comes, and painted when that is due, at most 60 times a second, so that a flood costs few
 screens. A key is painted at once, or when the frame before is half as old as that. Nothing is painted while nothing has
-changed. What is shown, and what events do to it, is the subclass's.
+changed. What is shown, and what events do to it, is the screen's: its state, `update` and `view`.
 """
 
 from __future__ import annotations
@@ -11,21 +15,23 @@ import gc
 import math
 import os
 import signal
-from abc import ABC, abstractmethod
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypedDict, TypeVar
 
 import trio
 
-from logctl.pager.events import Event, Resized, Ticked
-from logctl.pager.view import View
+from logctl.screen.events import Interrupt, Open, Quit, Repaint, Resized, Suspend, TerminalEvent, Ticked
+from logctl.screen.view import View
 from logd.errors import LogdError
+from logd.record import now_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from logctl.pager.terminal import Terminal
+    from logctl.screen.link import Link
+    from logctl.screen.terminal import Terminal
 
 FRAME_SECONDS: Final = 1 / 60
 KEY_SECONDS: Final = 0.05
@@ -38,18 +44,40 @@ SIGNALS: Final = (*_ENDING, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)
 """That are the screen's while its terminal is open."""
 
 
-def make_terminal() -> Terminal:
+class Beginning(TypedDict):
+    rows: int
+    columns: int
+    now: float
+    """Monotonic seconds."""
+    epoch_us: int
+    """The wall's time when they were 0."""
+
+
+def beginning() -> Beginning:
+    """What a state is begun with on this terminal, now."""
+    columns, rows = os.get_terminal_size(sys.stdout.fileno())
+    now = trio.current_time()
+    return Beginning(rows=rows, columns=columns, now=now, epoch_us=now_us() - int(now * 1e6))
+
+
+@contextmanager
+def own_terminal() -> Iterator[Terminal]:
     """The terminal of standard input and output, in the colours that its environment and its user ask for."""
     # Not at the top: urwid is imported while the daemon reads.
-    from logctl.pager.terminal import Terminal
-    from logctl.pager.theme import Theme, colours_of, is_light_background
+    from logctl.screen.terminal import Terminal
+    from logctl.screen.theme import Theme, colours_of, is_light_background
 
     light = is_light_background(os.environ)
     colours = colours_of(os.environ)
-    return Terminal(Theme(colours, light=bool(light)), asks=light is None and colours > 1)
+    terminal = Terminal(Theme(colours, light=bool(light)), asks=light is None and colours > 1)
+    _collect_garbage()
+    try:
+        yield terminal
+    finally:
+        terminal.close()
 
 
-def collect_garbage() -> None:
+def _collect_garbage() -> None:
     """Begin to look for garbage, where that was put off, and not among what was imported."""
     if not gc.isenabled():
         gc.freeze()
@@ -65,17 +93,54 @@ def end_by(number: signal.Signals | None) -> None:
         os.kill(os.getpid(), number)
 
 
-class Loop(ABC):
+class Shown(Protocol):
+    """What is asked of a screen's state."""
+
+    @property
+    def columns(self) -> int: ...
+    @property
+    def prompt(self) -> object | None:
+        """The line that is being typed."""
+
+    @property
+    def wakes_at(self) -> float | None:
+        """When a Ticked is wanted next; None for never."""
+
+    @property
+    def repaint_seconds(self) -> float:
+        """How long after a paint the next one is to be, at the least, but for the user's own doing."""
+
+
+S = TypeVar("S", bound=Shown)
+
+
+class Loop(Generic[S]):
     """One screen on a terminal.
 
     Args:
+        update: (state, event, now) -> (state, effects).
         terminal: not open yet.
+        link: not running yet; it is asked for all that is not done here.
+        first: the events that the first screen waits for.
     """
 
-    def __init__(self, terminal: Terminal) -> None:
+    def __init__(
+        self,
+        state: S,
+        update: Callable[[S, Any, float], tuple[S, Iterable[Any]]],
+        view: Callable[[S], View],
+        terminal: Terminal,
+        link: Link,
+        *first: type,
+    ) -> None:
+        self.state = state
         self.ended_by: signal.Signals | None = None
         """The signal that ended it."""
+        self.opens = ""
+        """What is to be opened next, where its user has ended it by that."""
+        self._update, self._view_of, self._first = update, view, first
         self._terminal = terminal
+        self._link = link
         self._nursery: trio.Nursery | None = None
         self._failure: LogdError | None = None
         self._is_changed = True
@@ -91,33 +156,24 @@ class Loop(ABC):
 
     # What is shown, and what happens to it
 
-    @abstractmethod
-    def take(self, events: Iterable[Event]) -> None:
-        """Have events happen; `_note_change` is to follow."""
+    def take(self, events: Iterable[Any]) -> None:
+        """Have events happen, and what they ask for begin."""
+        now = trio.current_time()
+        for event in events:
+            self.state, effects = self._update(self.state, event, now)
+            for effect in effects:
+                self._do(effect)
+            self._note_change(hurries=isinstance(event, TerminalEvent), has_first=isinstance(event, self._first))
 
-    @abstractmethod
+    def _do(self, effect: Any) -> None:
+        done = self._DOES.get(type(effect))
+        if done is not None:
+            done(self, effect)
+        else:
+            self._link.ask(effect)
+
     def _view(self) -> View:
-        """The screen as it is to be."""
-
-    @property
-    @abstractmethod
-    def _columns(self) -> int:
-        """How wide `_view` makes it."""
-
-    @property
-    @abstractmethod
-    def _wakes_at(self) -> float | None:
-        """When a Ticked is wanted next; None for never."""
-
-    @property
-    def _repaint_seconds(self) -> float:
-        """How long after a paint the next one is to be, at the least, but for the user's own doing."""
-        return 0.0
-
-    @property
-    def _types(self) -> bool:
-        """Whether a line is being typed."""
-        return False
+        return self._view_of(self.state)
 
     def _note_change(self, *, hurries: bool = False, has_first: bool = False) -> None:
         """Have it painted.
@@ -154,25 +210,37 @@ class Loop(ABC):
         self.ended_by = number
         self._quit()
 
+    def _interrupt(self, _effect: Interrupt) -> None:
+        self._end_by(signal.SIGINT)
+
+    def _open(self, effect: Open) -> None:
+        self.opens = effect.key
+        self._quit()
+
+    def _repaint(self, _effect: Repaint) -> None:
+        self._terminal.forget()
+
     # Running
 
-    async def _run(self, signals: AsyncIterator[int], *tasks: Callable[..., Any]) -> None:
-        """Show the screen until its user quits, or a signal ends it.
+    async def run(self, signals: AsyncIterator[int]) -> None:
+        """Show the screen until its user quits or opens something, or a signal ends it.
 
         Args:
             signals: those of SIGNALS, as trio gives them.
-            tasks: what else is to run; they begin before the terminal is opened.
 
         Raises:
-            LogdError: one of the tasks has.
+            LogdError: the daemon is not one to go on with, or refuses what the screen cannot do without.
         """
-        async with trio.open_nursery() as self._nursery:
-            for task in tasks:
-                self._start(task)
-            self._terminal.open()
-            self._start(self._read_keys)
-            self._start(self._keep_time)
-            self._start(self._take_signals, signals)
+        try:
+            async with trio.open_nursery() as self._nursery:
+                self._start(self._link.run, self.take)
+                self._start(self._link.send)
+                self._terminal.open()
+                self._start(self._read_keys)
+                self._start(self._keep_time)
+                self._start(self._take_signals, signals)
+        finally:
+            self._link.close()
         if self._failure is not None:
             raise self._failure
 
@@ -204,7 +272,7 @@ class Loop(ABC):
                     await trio.lowlevel.wait_readable(terminal.fileno())
                 events = terminal.rest() if waiting.cancelled_caught else terminal.read()
                 for event in events:
-                    terminal.types = self._types
+                    terminal.types = self.state.prompt is not None
                     self.take([event])
 
     async def _wait(self, until: float = math.inf) -> None:
@@ -220,7 +288,7 @@ class Loop(ABC):
                 self._writes = True
                 self._start(self._write_on)
             now = trio.current_time()
-            wakes_at = self._wakes_at
+            wakes_at = self.state.wakes_at
             if wakes_at is not None and wakes_at <= now:
                 self.take([Ticked()])
             paint_at = self._next_paint_at()
@@ -242,11 +310,11 @@ class Loop(ABC):
             return math.inf
         if self._hurries:
             return self._paint_at - FRAME_SECONDS / 2
-        return self._paint_at + max(0.0, self._repaint_seconds - FRAME_SECONDS)
+        return self._paint_at + max(0.0, self.state.repaint_seconds - FRAME_SECONDS)
 
     def _paint(self) -> None:
         self._is_painted, self._is_changed, self._hurries = True, False, False
-        self._terminal.paint(self._view(), self._columns)
+        self._terminal.paint(self._view(), self.state.columns)
         self._paint_at = trio.current_time() + FRAME_SECONDS
 
     # The terminal given over
@@ -282,3 +350,12 @@ class Loop(ABC):
             with self._lent():
                 pass
         self._stops = has_stopped
+
+    _DOES: ClassVar[dict[type[Any], Callable[[Any, Any], None]]] = {
+        Interrupt: _interrupt,
+        Open: _open,
+        Quit: _quit,
+        Repaint: _repaint,
+        Suspend: _suspend,
+    }
+    """All other effects are the link's."""

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logctl.pager.attributes import ROLES, Attribute, Style
-from logctl.pager.theme import TRUE, Colours, Theme, colours_of, is_light, is_light_background
+from logctl.screen.attributes import ROLES, Attribute, Style
+from logctl.screen.theme import TRUE, Colours, Theme, colours_of, is_light, is_light_background
 
 COLOURS: tuple[Colours, ...] = (1, 16, 256, TRUE)
 STYLES = ("bold", "dim", "italics", "underline", "blink", "standout", "strikethrough")

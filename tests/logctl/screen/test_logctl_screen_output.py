@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from logctl.pager.output import MAX_PENDING_BYTES, Output
+from logctl.screen.output import MAX_PENDING_BYTES, Output
 
 
 class Line:

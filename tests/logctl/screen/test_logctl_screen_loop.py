@@ -1,4 +1,4 @@
-"""The loop around a board: what is painted when, with a terminal and a link that only remember, and a jumping clock."""
+"""The loop around a screen, a board here, with a terminal and a link that only remember, and a jumping clock."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-import pytest
 import trio
 import trio.testing
 
-from logctl.board.app import BoardApp
 from logctl.board.cells import HowIs
-from logctl.board.model import Changed, start
-from logctl.board.watching import Watching
-from logctl.pager.events import KeyPressed
-from logctl.pager.view import View
-from logd.errors import NotFound, Refused
-from logd.protocol import Error, ErrorCode, Event, Items, Message, Reply, Watch
+from logctl.board.model import Changed, start, update
+from logctl.board.view import view
+from logctl.screen.events import Interrupt, KeyPressed, Open
+from logctl.screen.loop import Loop
+from logctl.screen.view import View
 
 
 class FakeTerminal:
@@ -53,6 +50,10 @@ class FakeTerminal:
 class FakeLink:
     def __init__(self) -> None:
         self.is_closed = False
+        self.asked: list[Any] = []
+
+    def ask(self, effect: Any) -> None:
+        self.asked.append(effect)
 
     async def run(self, on_events: Callable[[list[Any]], None]) -> None:
         await trio.sleep_forever()
@@ -68,7 +69,7 @@ class Bench:
     def __init__(self) -> None:
         self.terminal, self.link = FakeTerminal(), FakeLink()
         state = start("job", rows=24, columns=80, now=trio.current_time(), epoch_us=0)
-        self.app = BoardApp(state, cast("Any", self.terminal), cast("Any", self.link))
+        self.app = Loop(state, update, view, cast("Any", self.terminal), cast("Any", self.link), Changed)
         self.signal, self._signals = trio.open_memory_channel[int](10)
         self.ended = trio.Event()
 
@@ -148,38 +149,13 @@ async def test_a_signal_ends_it(autojump_clock: object) -> None:
         assert bench.app.ended_by is signal.SIGTERM
 
 
-# Its subscription
-
-
-def connected() -> tuple[Watching, int]:
-    watching = Watching("job")
-    (watch,) = watching.connect(lambda: 5)
-    assert watch == Watch(5, "board", run="job")
-    return watching, 5
-
-
-def test_what_is_sent_in_parts_is_told_as_one() -> None:
-    watching, sub = connected()
-    told: list[Any] = []
-    messages: list[Message] = [
-        Reply(sub, {}),
-        Items(sub, {"a": {"done": 1}}, whole=True, more=True, run={"state": "ended", "exit_status": 0, "ended_us": 7}),
-        Items(sub, {"b": {"done": 2}}),
-        Items(sub + 1, {"other": {}}),
-        Items(sub, {"a": None}),
-    ]
-    for message in messages:
-        told += watching.take(message)
-    assert told == [
-        Changed({"a": {"done": 1}, "b": {"done": 2}}, whole=True, how=HowIs("ended", 0, 7)),
-        Changed({"a": None}),
-    ]
-
-
-def test_what_is_refused_and_removed_ends_it() -> None:
-    watching, sub = connected()
-    with pytest.raises(Refused):
-        watching.take(Error(ErrorCode.NO_SUCH_RUN, "there is no run job", sub))
-    with pytest.raises(NotFound, match="run job was removed"):
-        watching.take(Event(sub, "removed"))
-    assert watching.take(Event(sub + 1, "removed")) == []
+async def test_what_is_opened_ends_it_and_what_it_does_not_do_is_asked_of_the_link(autojump_clock: object) -> None:
+    async with running() as bench:
+        bench.app._update = lambda state, event, now: (state, [event])
+        bench.app.take([Changed({})])
+        assert bench.link.asked == [Changed({})]
+        bench.app.take([Open("job")])
+        await bench.ended.wait()
+        assert (bench.app.opens, bench.app.ended_by) == ("job", None)
+        bench.app.take([Interrupt()])
+        assert bench.app.ended_by is signal.SIGINT
