@@ -17,8 +17,6 @@ from logd.errors import LogdError
 from logd.paths import Paths
 from logd.version import __version__
 
-EXIT_INTERRUPTED = 130
-"""As a shell sees it: a command that ^C ends dies of SIGINT, or else a script around it would go on."""
 EXIT_MISTAKE = 70
 """An error that we did not think of: a mistake in the program itself."""
 
@@ -50,7 +48,7 @@ def complain(message: str, hint: str | None = None) -> None:
 
 def say(text: str) -> None:
     """Write to standard error as it is, or nowhere."""
-    stream: TextIO | None = sys.stderr  # None where it was closed from the start
+    stream: TextIO | None = sys.stderr  # None where it took nothing before
     if stream is None:
         return
     try:
@@ -68,8 +66,7 @@ def run(command: click.Command) -> NoReturn:
     try:
         with command.make_context(os.path.basename(sys.argv[0]), sys.argv[1:]) as context:
             status = command.invoke(context)
-        if cast(TextIO | None, sys.stdout) is not None:  # as it is where it was closed from the start
-            sys.stdout.flush()
+        sys.stdout.flush()
     except click.exceptions.Exit as ending:
         status = ending.exit_code
     except LogdError as error:
@@ -79,7 +76,7 @@ def run(command: click.Command) -> NoReturn:
         error.show()
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        status = EXIT_INTERRUPTED
+        die_of(signal.SIGINT)  # or else a script around it would go on
     except BrokenPipeError:
         die_of(signal.SIGPIPE)
     except OSError as error:
@@ -90,8 +87,6 @@ def run(command: click.Command) -> NoReturn:
     except Exception as error:
         complain_of_mistake(error)
         status = EXIT_MISTAKE
-    if status == EXIT_INTERRUPTED:
-        die_of(signal.SIGINT)
     sys.exit(status if isinstance(status, int) else 0)
 
 

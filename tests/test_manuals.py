@@ -208,12 +208,12 @@ def test_a_page_has_every_variable_that_is_read(page: str) -> None:
 
 
 def exit_statuses() -> set[int]:
-    """Every status that a constant names, and the one that shells show for SIGPIPE."""
+    """Every status that a constant names, and those that shells show for SIGPIPE and SIGINT."""
     constants = {
         name: value for module in (errors, console) for name, value in vars(module).items() if name.startswith("EXIT_")
     }
-    assert {"EXIT_DONE", "EXIT_INTERRUPTED"} <= constants.keys()
-    return {*constants.values(), 128 + signal.SIGPIPE}
+    assert {"EXIT_DONE", "EXIT_MISTAKE"} <= constants.keys()
+    return {*constants.values(), 128 + signal.SIGPIPE, 128 + signal.SIGINT}
 
 
 @pytest.mark.parametrize("page", CLIS)
@@ -224,7 +224,7 @@ def test_a_page_has_every_exit_status(page: str) -> None:
 
 def test_the_readme_has_every_exit_status() -> None:
     table = README.partition("## Exit statuses\n")[2].partition("\n## ")[0]
-    assert set(map(int, re.findall(r"^\| (\d+) \|", table, flags=re.M))) == exit_statuses()
+    assert set(map(int, re.findall(r"^\| (\d+) \|", table, flags=re.M))) == exit_statuses() | {wait.EXIT_TIMED_OUT}
 
 
 def test_every_error_ends_with_a_status_that_has_a_name() -> None:

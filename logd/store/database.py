@@ -21,7 +21,6 @@ import math
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial, wraps
@@ -109,7 +108,7 @@ class Database:
         self._path = path
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
-        self._reopen_at = math.inf
+        self._reopen_at_us = math.inf
         """When the file is to be opened, in place of the memory."""
         self._closed = False
 
@@ -137,19 +136,19 @@ class Database:
     def _connected(self) -> sqlite3.Connection:
         if self._closed:
             raise OSError(errno.EBADF, "it is closed")
-        if self._db is not None and time.monotonic() >= self._reopen_at and not self._db.in_transaction:
+        if self._db is not None and now_us() >= self._reopen_at_us and not self._db.in_transaction:
             self._disconnect()
         if self._db is None:
             try:
                 self._db = self._refilled(self._open_file)
-                self._reopen_at = math.inf
+                self._reopen_at_us = math.inf
             except (sqlite3.Error, OSError) as error:
                 if not StoreError("open", self._path.name, _as_os_error(error)).is_no_room:
                     raise
-                if self._reopen_at == math.inf:
+                if self._reopen_at_us == math.inf:
                     log.error("%s is in memory until the disk has room for it", self._path)
                 self._db = self._refilled(partial(self._prepared, sqlite3.connect(_IN_MEMORY, **_WAYS), is_new=True))
-                self._reopen_at = time.monotonic() + REOPEN_SECONDS
+                self._reopen_at_us = now_us() + REOPEN_SECONDS * 1e6
         return self._db
 
     def _refilled(self, open_it: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:

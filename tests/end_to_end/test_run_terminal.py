@@ -63,8 +63,18 @@ def test_a_key_interrupts_the_command(shared_daemon: Bed, option: str) -> None:
     with ran(shared_daemon, option, "--", "sh", "-c", "echo begun; exec sleep 600") as screen:
         screen.wait(lambda: "begun" in screen.lines)
         screen.type("\3")
-        assert exit_status(screen) == 128 + signal.SIGINT
+        assert exit_status(screen) == -signal.SIGINT, "so that a script around it ends, too"
         assert is_as_before(screen)
+
+
+@pytest.mark.parametrize("option", ["--pty", "--no-pty"])
+def test_a_key_ends_the_script_around_it_too(shared_daemon: Bed, option: str) -> None:
+    run = shlex.join(shared_daemon.argv("logctl", "run", option, "--", "sh", "-c", "echo begun; exec sleep 600"))
+    with PtyScreen(["bash", "-c", f"{run}; echo went on"], shared_daemon.environ) as screen:
+        screen.wait(lambda: "begun" in screen.lines)
+        screen.type("\3")
+        assert exit_status(screen) == -signal.SIGINT
+        assert "went on" not in text(screen)
 
 
 @pytest.mark.parametrize("option", ["--pty", "--no-pty"])

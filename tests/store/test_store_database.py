@@ -125,7 +125,7 @@ class TestFile:
             assert again.all() == ["alpha", "forgotten"]
             full.undo()
             assert again.all() == ["alpha", "forgotten"], "it is not tried at each call"
-            monkeypatch.setattr(again, "_reopen_at", 0.0)
+            monkeypatch.setattr(again, "_reopen_at_us", 0.0)
             assert again.all() == ["alpha", "beta"]
             again.add("gamma")
         with closing(Words(path)) as last:

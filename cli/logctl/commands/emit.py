@@ -114,7 +114,7 @@ def command(
     if gave_up:
         what = "what was not dropped is stored" if on_unavailable == "drop" else _how_much(left, paths)
         console.complain(f"interrupted; {what}")
-        return console.EXIT_INTERRUPTED
+        raise KeyboardInterrupt
     if left.spooled_bytes:
         reason = f"{left.reason}; " if left.reason and not left.lost_bytes else ""
         console.complain(
@@ -123,7 +123,9 @@ def command(
         )
     if left.lost_bytes:
         raise ConnectionLost(f"{left.reason}; {left.lost_bytes:,} bytes of the input are lost")
-    return console.EXIT_INTERRUPTED if interrupts.count else 0
+    if interrupts.count:
+        raise KeyboardInterrupt
+    return 0
 
 
 def _how_much(left: Left, paths: Paths) -> str:

@@ -57,7 +57,6 @@ def command(
 
     Exits as COMMAND does, or with 128 and the number of the signal that it died of; whatever becomes of the daemon.
     """
-    _open_missing()
     taken = Name(check_run_name(name)) if name is not None else next_name(paths, words[0])
     if name is None and not (detaches or quiet) and os.isatty(2):
         console.complain(f"this is run {taken.name}")
@@ -132,6 +131,12 @@ def _run(
             return status  # of the command; the run goes on
         relay.go_on()
     sink.finish(status, relay.wait)
+    if child.is_interrupted and (relay.typed_interrupt or relay.had_interrupt):
+        if relay.typed_interrupt:
+            # What was typed went to the command alone; without us a script that started both would have had it, too.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            os.killpg(0, signal.SIGINT)
+        raise KeyboardInterrupt
     return status
 
 
@@ -169,12 +174,3 @@ def _plan(words: tuple[str, ...], run: str, *, terminal: bool | None, detached: 
         window=window_of(1, 2, 0),
         settings=settings,
     )
-
-
-def _open_missing() -> None:
-    """Open what of the standard descriptors is closed, so that nothing else of ours becomes one of them."""
-    for fd in range(3):
-        try:
-            os.fstat(fd)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)

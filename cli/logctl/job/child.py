@@ -71,6 +71,8 @@ class Child:
         """Start it. `on_fork` is called in the new process, to put signals back. CannotStart says why it could not."""
         self.leads = plan.terminal or plan.own_group
         self.status: int | None = None
+        self.is_interrupted = False
+        """Whether it died of SIGINT."""
         """What it ended with, as a shell would say it."""
         self.pipes = Pipes(time.monotonic)
         self.ptys = Ptys(plan.window, plan.settings)
@@ -121,6 +123,7 @@ class Child:
             if pid:
                 code = os.waitstatus_to_exitcode(status)
                 self.status = code if code >= 0 else 128 - code
+                self.is_interrupted = code == -signal.SIGINT
                 self.pipes.end()
         return self.status
 

@@ -101,6 +101,10 @@ class Relay:
         self._shown = {name: Shown(fd) for name, fd in shown.items()}
         self._typed = b""
         self._can_type = terminal is not None
+        self.typed_interrupt = False
+        """Whether ^C was typed on the command's terminal, which is ours to others of our process group."""
+        self.had_interrupt = False
+        """Whether we had that as a signal."""
         self._left: set[int] = set()
         """What of the output is open after the command's end, and may yet hold what it wrote."""
         self._left_bytes = 0
@@ -234,6 +238,8 @@ class Relay:
             data = b""
         if not data:
             self._stop_typing()
+        if self._terminal is not None and self._terminal.interrupt_key in data:
+            self.typed_interrupt = True
         at = data.find(self._terminal.stop_key) if self._terminal is not None else -1
         ptys = self._child.ptys
         if at >= 0 and ptys.is_at_keys(self._child.pid) and ptys.is_stop_key(data[at]):
@@ -257,6 +263,7 @@ class Relay:
 
     def _on_signal(self, number: int) -> None:
         child = self._child
+        self.had_interrupt = self.had_interrupt or number == signal.SIGINT
         if child.status is not None:
             self._hurries = self._hurries or number in _FAREWELLS
         elif number == signal.SIGWINCH:

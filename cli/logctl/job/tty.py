@@ -22,6 +22,8 @@ class Terminal:
         self.is_raw = False
         stop_key: bytes = self.settings[6][termios.VSUSP]
         self.stop_key = stop_key
+        interrupt_key: bytes = self.settings[6][termios.VINTR]
+        self.interrupt_key = interrupt_key
 
     def enter(self) -> None:
         """Pass on what is typed, unless the terminal is another job's at present."""
