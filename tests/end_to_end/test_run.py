@@ -212,7 +212,11 @@ def test_what_it_leaves_running_is_not_waited_for_and_goes_on(shared_daemon: Bed
 
 
 def test_both_streams_are_stored_in_the_order_they_were_written_in(shared_daemon: Bed) -> None:
-    code = "import sys\nfor n in range(200): print(n, file=sys.stderr if n % 3 else sys.stdout, flush=True)"
+    # Of the first ones to both nobody knows yet that there is an order to keep.
+    code = (
+        "import sys, time\n"
+        "for n in range(200): print(n, file=sys.stderr if n % 3 else sys.stdout, flush=True); time.sleep((n < 2) / 5)"
+    )
     done = run(shared_daemon, "--name", "both", "--", PYTHON, "-c", code)
     assert told(shared_daemon, "both") == [("stderr" if n % 3 else "stdout", str(n)) for n in range(200)]
     assert done.stdout.split() == [b"%d" % n for n in range(200) if not n % 3]

@@ -1,9 +1,11 @@
 """Pipes of one command whose order among each other is known: what was written first is read first.
 
-Two pipes do not say which was written to first. So while little comes, each holds one write and no more: it is in
-packet mode (pipe(7)) with room for one packet, so that the next write to it waits until we have read; and the order in
-which both came to have something is kept by epoll, whose list is first in, first out. A write that follows another at
-once waits for some 20 µs so. In a flood, whenever we cannot read, and where the command does not wait for its pipes but
+Two pipes do not say which was written to first. So when both are used, and little comes, each holds one write and no
+more: it is in packet mode (pipe(7)) with room for one packet, so that the next write to it waits until we have read;
+and the order in which both came to have something is kept by epoll, whose list is first in, first out. A write that
+follows another at once waits for some 20 µs so.
+
+Until both have been used, in a flood, whenever we cannot read, and where the command does not wait for its pipes but
 has its writes fail, they are *wide*: then it waits for nothing but a full pipe, and the order is that in which we read.
 
 Where the system has no such pipes, they are always wide.
@@ -14,7 +16,7 @@ from __future__ import annotations
 import fcntl
 import os
 import select
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -44,6 +46,8 @@ class Pipes:
         self._order: list[int] = []
         """What epoll has told of and was not to be read yet."""
         self.is_narrow = False
+        self._used: set[int] = set()
+        """Those that something was read from."""
         self._second = 0.0
         """When the second began that is counted."""
         self._reads = 0
@@ -73,25 +77,32 @@ class Pipes:
         return [*first, *sorted(ready.difference(first))]
 
     def begin(self) -> None:
-        """Take it that little comes."""
+        """The command begins: nothing was written to either."""
         self._second = self._clock()
-        self._reads = self._bytes = 0
-        if _PACKETS and _SET_SIZE is not None and self._write_ends and self._epoll is not None:
-            self.is_narrow = True
-            for fd in self._write_ends:
-                self._set(fd, packets=True, sizes=[NARROW_BYTES])
+        self._set_all(packets=False, sizes=WIDE_BYTES)
 
-    def note(self, size_bytes: int) -> None:
-        """Something was read."""
+    def note(self, fd: int, size_bytes: int) -> None:
+        """Something was read from one of them."""
         self._reads += 1
         self._bytes += size_bytes
+        is_new = fd not in self._used
+        self._used.add(fd)
         if self.is_narrow and (self._reads > FLOOD_READS or self._is_asynchronous):
             self.widen()
         elif self._clock() >= self._second + 1:
-            if self._bytes < QUIET_BYTES and not self._is_asynchronous:
-                self.begin()
+            if self._bytes < QUIET_BYTES:
+                self._narrow()
             self._second = self._clock()
             self._reads = self._bytes = 0
+        elif is_new:
+            self._narrow()
+
+    def _narrow(self) -> None:
+        """Keep the order from now on, where there is one to keep, and the system and the command let us."""
+        is_able = _PACKETS and _SET_SIZE is not None and self._epoll is not None
+        if is_able and len(self._used) > 1 and self._write_ends and not self._is_asynchronous:
+            self.is_narrow = True
+            self._set_all(packets=True, sizes=[NARROW_BYTES])
 
     @property
     def _is_asynchronous(self) -> bool:
@@ -102,8 +113,12 @@ class Pipes:
         """Let the command go on without us."""
         if self.is_narrow:
             self.is_narrow = False
+            self._set_all(packets=False, sizes=WIDE_BYTES)
+
+    def _set_all(self, *, packets: bool, sizes: Sequence[int]) -> None:
+        if _SET_SIZE is not None:
             for fd in self._write_ends:
-                self._set(fd, packets=False, sizes=WIDE_BYTES)
+                self._set(fd, packets=packets, sizes=sizes)
 
     def _set(self, fd: int, *, packets: bool, sizes: Iterable[int]) -> None:
         with suppress(OSError):

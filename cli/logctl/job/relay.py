@@ -220,7 +220,7 @@ class Relay:
             self._child.close_output(fd)
             self._left.discard(fd)
             return
-        self._child.pipes.note(len(data))
+        self._child.pipes.note(fd, len(data))
         if self._ended_at < math.inf:
             self._left_bytes += len(data)
             if self._left_bytes > 2 * WIDE_BYTES[0]:  # more than it can have written before it ended

@@ -29,6 +29,9 @@ class Bench:
         self.ours = [read_end for read_end, _ in opened]
         self.theirs = [write_end for _, write_end in opened]
         self.pipes.begin()
+        for fd in self.theirs:
+            os.write(fd, b"begun")
+        self.read()
 
     def read(self) -> list[tuple[int, bytes]]:
         """What is there, in the order that is said."""
@@ -36,7 +39,7 @@ class Bench:
         found = []
         for fd in self.pipes.in_order(ready):
             data = os.read(fd, 65536)
-            self.pipes.note(len(data))
+            self.pipes.note(fd, len(data))
             found.append((self.ours.index(fd), data))
         return found
 
@@ -101,6 +104,19 @@ def test_after_a_flood_order_is_kept_again(bench: Bench) -> None:
     os.write(bench.theirs[1], b"first")
     os.write(bench.theirs[0], b"second")
     assert bench.read() == [(1, b"first"), (0, b"second")]
+
+
+def test_one_who_writes_to_one_of_them_waits_for_nothing() -> None:
+    pipes = Pipes(Clock())
+    (ours, theirs), _ = pipes.open(), pipes.open()
+    pipes.begin()
+    os.set_blocking(theirs, False)
+    for _ in range(500):
+        os.write(theirs, b"x" * 100)
+    assert pipes.in_order([ours]) == [ours]
+    pipes.note(ours, len(os.read(ours, 65536)))
+    assert not pipes.is_narrow
+    pipes.end()
 
 
 def test_one_who_does_not_wait_finds_room(bench: Bench) -> None:
