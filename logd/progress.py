@@ -10,8 +10,9 @@ that is needed to go on measuring is in the item, so that it outlives the daemon
 
 The *overall* progress is that of all items that are no gauges. Each counts the same, and one that is not at its end by
 its share; where all totals are in one unit, each counts by its total, and one that has none by the others' mean. Failed
-items are at their end, too. Items with neither total nor state are counters, of which no share is known: they count
-only where there is nothing else. The overall rate follows from when items began, moved and ended.
+items are at their end, too, and without a total no larger than what they had done. Items with neither total nor state
+are counters, of which no share is known: they count only where there is nothing else. The overall rate follows from
+when items began, moved and ended.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ def overall(items: Iterable[Item], now_us: int, run_ended_us: int | None = None)
     shared = [(item, state) for item, state in counted if item.get("total") or "state" in item]
     share: float | None = None
     if shared:
-        weights, unit = _weights([item for item, _ in shared])
+        weights, unit = _weights(shared)
         whole = math.fsum(weights)
         parts = [
             _part(item, weight * reached)
@@ -212,13 +213,17 @@ def _done_of(item: Item, state: str) -> float:
     return float((item.get("total") if state == "done" else 0) or item.get("done", 0))
 
 
-def _weights(shared: list[Item]) -> tuple[list[float], str]:
+def _weights(shared: list[tuple[Item, str]]) -> tuple[list[float], str]:
     """By how much each item counts, and in which unit."""
-    with_total = [item for item in shared if item.get("total")]
+    with_total = [item for item, _ in shared if item.get("total")]
     if not with_total or len({item.get("unit") for item in with_total}) > 1:
         return [1.0] * len(shared), ITEMS
     mean = math.fsum(item["total"] for item in with_total) / len(with_total)
-    return [float(item.get("total") or mean) for item in shared], _unit_of(with_total)
+    # What has failed without a total comes to no more than it had done.
+    weights = [
+        float(item.get("total") or (item.get("done", 0) if state == "failed" else mean)) for item, state in shared
+    ]
+    return weights, _unit_of(with_total)
 
 
 def _unit_of(items: Iterable[Item]) -> str:

@@ -22,7 +22,7 @@ from logd.paths import Paths
 from logd.protocol import Close, Open, Reply, Stats
 
 RUN = "fanout"
-VIEW = {"mode": "view", "window": 1000}
+VIEW = {"mode": "view"}
 STREAMS = 4
 CATCH_UP_SECONDS = 120.0
 POLL_SECONDS = 0.05

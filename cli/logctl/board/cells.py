@@ -38,11 +38,13 @@ class HowIs(NamedTuple):
     """As `runs` has it; "waiting" where there is none yet."""
     exit_status: int | None = None
     ended_us: int | None = None
+    cleared_us: int | None = None
+    """When all that the board had was removed at once, if that was lately."""
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> HowIs:
         """What the daemon has told of it, as the protocol's `items` describes it."""
-        return cls(told.get("state", ""), told.get("exit_status"), told.get("ended_us"))
+        return cls(told.get("state", ""), told.get("exit_status"), told.get("ended_us"), told.get("cleared_us"))
 
     @property
     def waits(self) -> bool:

@@ -18,8 +18,8 @@ from typing import Final
 from logctl.board.cells import COLUMNS, amounts_of, cells, counts_of, gauges, times_of
 from logctl.board.keys import KIND
 from logctl.board.model import SPIN_SECONDS, State
-from logctl.figures import human_percent
-from logctl.screen.attributes import Attribute
+from logctl.figures import human_age, human_percent
+from logctl.screen.attributes import Attribute, Segment
 from logctl.screen.cells import columns_of, fitted, line, wrapped
 from logctl.screen.table_view import CURRENT, KEY, TEXT, TITLE, framed, help_rows, sheet
 from logctl.screen.view import Row, View
@@ -36,6 +36,7 @@ _ROLES: Final = {
     "pending": Attribute("time"),
     STOPPED: Attribute("level.warn"),
 }
+CLEARED_SECONDS: Final = 60.0
 _STATUS_COLUMNS: Final = 24
 """For the status, where there is any; columns that tell less go where there is no room for that."""
 _LEAVE: Final = ("time", "rate", "done", "left")
@@ -54,13 +55,19 @@ def _head(state: State) -> list[Row]:
     overall = state.overall
     how = str(state.how)
     times = _GAP.join(times_of(overall))
-    name: Row = ((TITLE, state.run), (TEXT, f"{_GAP}{how}" if how else ""), (TEXT, f"{_GAP}{times}"))
+    name: Row = ((TITLE, state.run), (TEXT, f"{_GAP}{how}" if how else ""), (TEXT, f"{_GAP}{times}"), _cleared(state))
     said = amounts_of(overall)
     if overall.share is not None:
         said = f"{human_percent(overall.share):>4}{_GAP}{said}"
     bar = _bar(overall.share, state.columns - columns_of(said) - 4) if overall.share is not None else ""
     counts = _GAP.join([*counts_of(overall), "", *gauges(state.items)]).strip()
     return [name, ((TEXT, f"{bar}{_GAP if bar else ''}{said}"),), ((TEXT, counts),)]
+
+
+def _cleared(state: State) -> Segment:
+    """That the board was begun anew, for as long as somebody may wonder where its items are."""
+    seconds = (state.now_us - (state.how.cleared_us or 0)) / 1e6
+    return TEXT, f"{_GAP}cleared {human_age(seconds)} ago" if 0 <= seconds < CLEARED_SECONDS else ""
 
 
 def _bar(share: float, columns: int) -> str:

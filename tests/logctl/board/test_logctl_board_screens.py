@@ -155,3 +155,11 @@ def test_a_snapshot_for_a_pipe() -> None:
 
 def test_no_golden_screen_is_left_over() -> None:
     assert {path.stem for path in GOLDEN.iterdir()} == {"snapshot", *(each.__name__ for each in SITUATIONS)}
+
+
+def test_a_board_that_was_cleared_says_so_for_a_while() -> None:
+    cleared = Changed({}, how=HowIs("running", cleared_us=EPOCH_US + 50_000_000))
+    for now, said in ((60.0, "cleared 10 s ago"), (120.0, "")):
+        first = "".join(text for _, text in view(screen(scanned(), cleared, now=now)).rows[0])
+        assert ("cleared" in first) == bool(said)
+        assert said in first
