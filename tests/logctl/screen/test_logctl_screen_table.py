@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logctl.screen import table
@@ -102,8 +102,14 @@ EVENTS = st.lists(
 )
 
 
+def is_free(state: Table) -> bool:
+    """Whether no edge of the list is near, which would keep what is chosen from its row."""
+    return state.height <= state.index < len(state.keys) - state.height
+
+
 @settings(max_examples=200, deadline=None)
 @given(EVENTS)
+@example([KeyPressed("j"), Resized(4, 1), {"a2"}, {"a0", "a1", "a2", "a3", "a4"}])
 def test_whatever_happens_it_is_a_screen_and_what_is_chosen_stays_on_its_row(events: list[Any]) -> None:
     screen = Screen(*many(3))
     for event in events:
@@ -117,8 +123,7 @@ def test_whatever_happens_it_is_a_screen_and_what_is_chosen_stays_on_its_row(eve
         assert len(shown.rows) == state.rows
         assert all(sum(columns_of(text) for _, text in row) <= state.columns for row in shown.rows)
         assert state.top == 0 if state.chosen is None else state.chosen in (state.shown_keys or state.keys)
-        is_free = state.height <= state.index < len(state.keys) - state.height  # no edge of the list is near
-        if isinstance(event, set) and state.chosen == before.chosen is not None and is_free:
+        if isinstance(event, set) and state.chosen == before.chosen is not None and is_free(before) and is_free(state):
             assert state.index - state.top == before.index - before.top
 
 
