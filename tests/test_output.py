@@ -148,6 +148,16 @@ def blocks_of(rows: list[bytes], cuts: list[int]) -> list[bytes]:
 # -- json
 
 
+def test_a_stack_trace_that_is_a_field_is_shown_under_the_message() -> None:
+    trace = "Traceback (most recent call last):\n  File x\nKeyError: 1\n"
+    told = {"exception.type": "KeyError", "exception.message": "1", "exception.stacktrace": trace, "n": 3}
+    row = json.dumps({"time": "2026-11-21T10:20:30.123456Z", "level": "ERROR", "msg": "oops", **told}).encode() + b"\n"
+    first, *lines = render_all(renderer("text", colour=False, escape=False), [row]).decode().splitlines()
+    assert first.endswith(" ERROR oops")
+    assert [line.strip() for line in lines] == ["Traceback (most recent call last):", "File x", "KeyError: 1 n=3"]
+    assert render_all(renderer("json", colour=False, escape=False), [row]) == row
+
+
 def test_json_is_what_is_stored() -> None:
     rows = row("one\x7f") + row("two", cont=True)
     target = renderer("json", colour=False, escape=False)

@@ -39,6 +39,9 @@ _CACHED_HEADS = 256
 
 _CACHED_KEYS = 1024
 
+STACK_TRACE: Final = "exception.stacktrace"
+"""The field of one, by OpenTelemetry's name."""
+
 GATHERED_BYTES: Final = 64 * 1024
 """What a pipe holds."""
 
@@ -143,6 +146,8 @@ class TextRenderer(Renderer):
         for record in parse_rows(rows):
             pop = record.pop
             head, width = self._head(pop("time"), pop("level", ""), pop("source", ""))
+            if STACK_TRACE in record:
+                lay_out_stack_trace(record)
             message = pop("msg")
             if not message.isprintable():
                 message = self._laid_out(message, width)
@@ -191,6 +196,15 @@ class TextRenderer(Renderer):
 
     def _text(self, text: str) -> str:
         return escape_text(text, colour=self._colour) if self._escape else text
+
+
+def lay_out_stack_trace(record: Row) -> None:
+    """Have a record's stack trace, which came as a field, be the rest of its message: as where a program prints it."""
+    trace = record.get(STACK_TRACE)
+    if isinstance(trace, str) and trace.strip():
+        record["msg"] = f"{record['msg'].rstrip()}\n{trace.rstrip()}"
+        for name in (STACK_TRACE, "exception.type", "exception.message"):  # its last line has these
+            record.pop(name, None)
 
 
 class CsvRenderer(Renderer):

@@ -17,7 +17,7 @@ from itertools import pairwise
 from json import JSONEncoder
 from typing import Any, Final, NamedTuple
 
-from logctl.output import local_time, parse_rows
+from logctl.output import lay_out_stack_trace, local_time, parse_rows
 from logctl.pager.highlight import hits
 from logctl.screen.attributes import PLAIN, ROLES, Attribute, Segment
 from logctl.screen.cells import Line, chopped, columns_of, line, segments_of, wrapped
@@ -144,6 +144,7 @@ def _parts(
     """What is before a record's message, the columns that there are for its lines, and these, as of `_lines`."""
     try:
         record = parse_rows(row)[0]
+        lay_out_stack_trace(record)
         lines = _lines(record, look, opened)
         head = _head(record, look, label)
     except (ValueError, LookupError, AttributeError, TypeError):
