@@ -189,7 +189,7 @@ class Subscription:
     async def _flush(self, send: Send, head: int) -> None:
         """Send one batch from the cursor on, up to `head` at the most."""
         await self._tell_cleared(send)
-        if self._source.first_seq > self.next_seq:
+        if self.next_seq < self._source.first_seq and self.next_seq <= head:
             await self._tell_gap(send, min(self._source.first_seq, head + 1))
         if self.next_seq > head:
             return

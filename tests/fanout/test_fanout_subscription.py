@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.testing
 from fake_run import HITS, STREAM, VIEW, FakeRun, Subscriber, is_hit
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logd.fanout import Pace, sieve, subscription
@@ -107,6 +107,7 @@ def ended_whole(run: FakeRun, subscriber: Subscriber) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 30), rough_steps, sends, paces, read_bytes, st.sampled_from([0.0, 0.05]), st.booleans())
+@example(1, [("store", 1), ("clear", 0), ("wait", 0.0), ("store", 1), ("retain", 0)], [0.0], VIEW, 1, 0.0, False)
 def test_a_stream_is_sent_every_record_once_and_in_order(
     before: int, steps: list[Step], sends: list[float], pace: Pace, read_bytes: int, read_seconds: float, times: bool
 ) -> None:
