@@ -8,51 +8,27 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import trio
 
 from logd.client.fields import exception_fields
-from logd.client.run import Job, Tracker, _register, exit_status_of
-from logd.client.sender import CLOSE_SECONDS, FLUSH_SECONDS, MAX_QUEUED_RECORDS, MAX_WAIT_SECONDS, Sender
-from logd.paths import Paths
+from logd.client.run import Job, Tracker, WholeJob, exit_status_of
+from logd.client.sender import CLOSE_SECONDS, FLUSH_SECONDS, MAX_QUEUED_RECORDS, MAX_WAIT_SECONDS
 
 _POLL_SECONDS = 0.005
 
 _Item = TypeVar("_Item")
 
 
-class AsyncRun(Job):
+class AsyncRun(WholeJob):
     """A job's session with a run, as an async context manager; see Run. `progress`, `gauge`, `remove` and `reset`
     never wait, and are plain methods here, too.
 
     Args and errors are those of Run.
     """
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        source: str = "",
-        fields: Mapping[str, Any] | None = None,
-        socket: str | None = None,
-        state_dir: str | None = None,
-        autostart: bool = True,
-        spool: bool = True,
-    ) -> None:
-        sender = Sender(
-            name,
-            source=source,
-            fields=fields,
-            paths=Paths.resolve(socket=socket, state_dir=state_dir),
-            autostart=autostart,
-            spool=spool,
-        )
-        super().__init__(sender)
-        self._is_child = False
-        _register(sender)
 
     async def __aenter__(self) -> Self:
         await trio.lowlevel.checkpoint()

@@ -78,11 +78,6 @@ class Backlog:
         return bool(self._tail)
 
     @property
-    def has_unsent(self) -> bool:
-        """Whether `next_unsent` has a frame."""
-        return bool(self._unsent)
-
-    @property
     def unsent_number(self) -> int | None:
         """The number of the frame that `next_unsent` has."""
         return self._unsent[0].number if self._unsent else None

@@ -160,6 +160,33 @@ class Job:
         self._report(items or {}, reset=True)
 
 
+class WholeJob(Job):
+    """A job's session with a run, which its parts share. Args and errors are those of Run."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        source: str = "",
+        fields: Mapping[str, Any] | None = None,
+        socket: str | None = None,
+        state_dir: str | None = None,
+        autostart: bool = True,
+        spool: bool = True,
+    ) -> None:
+        sender = Sender(
+            name,
+            source=source,
+            fields=fields,
+            paths=Paths.resolve(socket=socket, state_dir=state_dir),
+            autostart=autostart,
+            spool=spool,
+        )
+        super().__init__(sender)
+        self._is_child = False
+        _register(sender)
+
+
 class Tracker:
     """Reports an iteration's progress, seldom, and in the end how it ended."""
 
@@ -203,7 +230,7 @@ class Tracker:
         self._job.progress(self._key, self._done, state=state, status=status)
 
 
-class Run(Job):
+class Run(WholeJob):
     """A job's session with a run. A context manager: leaving it sends what is left, and says how the job ended.
 
     It ends with status 0, or with 1 where an exception leaves the block, which is then recorded; with 130 for ^C, and
@@ -219,29 +246,6 @@ class Run(Job):
         UsageError: that is no run's name.
         ValueError: source or fields are not what a session can have.
     """
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        source: str = "",
-        fields: Mapping[str, Any] | None = None,
-        socket: str | None = None,
-        state_dir: str | None = None,
-        autostart: bool = True,
-        spool: bool = True,
-    ) -> None:
-        sender = Sender(
-            name,
-            source=source,
-            fields=fields,
-            paths=Paths.resolve(socket=socket, state_dir=state_dir),
-            autostart=autostart,
-            spool=spool,
-        )
-        super().__init__(sender)
-        self._is_child = False
-        _register(sender)
 
     def __enter__(self) -> Self:
         return self
