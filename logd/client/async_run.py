@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 import trio
 
 from logd.client.fields import exception_fields
-from logd.client.run import Job, Tracker, WholeJob, exit_status_of
+from logd.client.run import OpenJob, Tracker, exit_status_of
 from logd.client.sender import CLOSE_SECONDS, FLUSH_SECONDS, MAX_QUEUED_RECORDS, MAX_WAIT_SECONDS
 
 _POLL_SECONDS = 0.005
@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.005
 _Item = TypeVar("_Item")
 
 
-class AsyncRun(WholeJob):
+class AsyncRun(OpenJob):
     """A job's session with a run, as an async context manager; see Run. `progress`, `gauge`, `remove` and `reset`
     never wait, and are plain methods here, too.
 
@@ -76,13 +76,6 @@ class AsyncRun(WholeJob):
                     yield item
                     tracker.advance()
                     await trio.lowlevel.checkpoint()
-
-    def child(self, source: str) -> AsyncRun:
-        """A part of the job; see Run."""
-        child = object.__new__(type(self))
-        Job.__init__(child, self._sender, self._key(source), self._left)
-        child._is_child = True
-        return child
 
     async def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
         """Wait until all of it is stored, for a bounded time; see Run."""

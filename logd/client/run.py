@@ -160,7 +160,7 @@ class Job:
         self._report(items or {}, reset=True)
 
 
-class WholeJob(Job):
+class OpenJob(Job):
     """A job's session with a run, which its parts share. Args and errors are those of Run."""
 
     def __init__(
@@ -185,6 +185,16 @@ class WholeJob(Job):
         super().__init__(sender)
         self._is_child = False
         _register(sender)
+
+    def child(self, source: str) -> Self:
+        """A part of the job, such as a worker: its records have it as their source, its items are below it.
+
+        It shares this run's session, which it does not end. Its own children are below it, as in `w1/db`.
+        """
+        child = object.__new__(type(self))
+        Job.__init__(child, self._sender, self._key(source), self._left)
+        child._is_child = True
+        return child
 
 
 class Tracker:
@@ -230,7 +240,7 @@ class Tracker:
         self._job.progress(self._key, self._done, state=state, status=status)
 
 
-class Run(WholeJob):
+class Run(OpenJob):
     """A job's session with a run. A context manager: leaving it sends what is left, and says how the job ended.
 
     It ends with status 0, or with 1 where an exception leaves the block, which is then recorded; with 130 for ^C, and
@@ -285,16 +295,6 @@ class Run(WholeJob):
             for item in iterable:
                 yield item
                 tracker.advance()
-
-    def child(self, source: str) -> Run:
-        """A part of the job, such as a worker: its records have it as their source, its items are below it.
-
-        It shares this run's session, which it does not end. Its own children are below it, as in `w1/db`.
-        """
-        child = object.__new__(type(self))
-        Job.__init__(child, self._sender, self._key(source), self._left)
-        child._is_child = True
-        return child
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
         """Wait until all of it is stored, for a bounded time; not where no daemon is there. Say whether it is."""
