@@ -85,23 +85,24 @@ class LogHandler(logging.Handler):
     def handle(self, record: logging.LogRecord) -> Any:
         """Send a record that the filters let pass; it never raises."""
         try:
-            values = record.__dict__
-            text = values["msg"]
+            text = record.msg
             # Most records are such, and what is done for them is what logging costs.
             if (
-                len(values) == _PLAIN
-                and values["exc_info"] is None
-                and values["stack_info"] is None
-                and not (self.filters or self.formatter or self._own_fields)
+                record.exc_info is None
+                and record.stack_info is None
                 and type(text) is str
+                and not (self.filters or self.formatter or self._own_fields)
             ):
-                if args := values["args"]:
+                if args := record.args:
                     text %= args
-                if len(text) <= LONG_CHARACTERS:
+                level = record.levelno
+                row = record.created, level, text, record.name
+                # Its dictionary is made only when it is asked for, and all else is slower from then on.
+                if len(text) <= LONG_CHARACTERS and len(record.__dict__) == _PLAIN:
                     sender = self._sender
-                    level, queue = values["levelno"], sender.queue
+                    queue = sender.queue
                     urgent = level >= URGENT_LEVEL
-                    queue.append((values["created"], level, text, values["name"]))
+                    queue.append(row)
                     if len(queue) >= sender.wake_at or urgent:
                         sender.wake(urgent=urgent)
                     return True

@@ -24,7 +24,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from itertools import repeat, starmap
+from itertools import chain, repeat, starmap
 from typing import Any
 
 from logd.client.autostart import DaemonStart
@@ -465,9 +465,10 @@ class Sender:
 
 
 def _encoded(rows: list[Row]) -> EncodedRecords:
-    times, levels, texts, fields = zip(*rows, strict=True)
-    severities = list(map(SEVERITIES.__getitem__, levels))
-    return encode_records(times, severities, texts, list(map(ENCODED_FIELDS.__getitem__, fields)))
+    values: list[Any] = list(chain.from_iterable(rows))
+    severities = list(map(SEVERITIES.__getitem__, values[1::4]))
+    fields = list(map(ENCODED_FIELDS.__getitem__, values[3::4]))
+    return encode_records(values[0::4], severities, values[2::4], fields)
 
 
 class _Flush:

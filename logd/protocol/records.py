@@ -1,27 +1,29 @@
 """Structured records to CBOR, many at a time: what `Emit.records` is encoded as, without a message of lists and maps.
 
 A record is four values: its time, severity, text and fields. Encoded one by one they take twenty times as long as a
-text's bytes do. Here a handful of calls does each step for all of them: the time and severity are packed, the head of
-a text is looked up by its length, and the fields, which most records of a logger share, come encoded.
+text's bytes do. Here a handful of calls does each step for all of them: what is before a text is packed, at one size
+whatever the text's, and the fields, which most records of a logger share, come encoded.
 """
 
 from __future__ import annotations
 
+import math
+import operator
 import struct
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import chain, repeat
+from itertools import repeat
 from typing import NamedTuple
 
 from logd.protocol.codec import encode_value
 from logd.record import MAX_TIME_US
 
-_pack = struct.Struct(">HQB").pack
+_US_PER_SECOND = 1e6
+_pack = struct.Struct(">HQBBI").pack
 _OPENING = 0x84_1B
 """An array of four, and an unsigned integer of eight bytes."""
-_US_OF_SECONDS = (1e6).__mul__
-_DIRECT = 24
-"""What is less fits the first byte of a head."""
+_TEXT = 0x7A
+"""A text whose length takes four bytes: any of the lengths that a record's can have."""
 
 
 class EncodedRecords(NamedTuple):
@@ -31,24 +33,6 @@ class EncodedRecords(NamedTuple):
     items: bytes
     left_out: int = 0
     """Records that have no form: their time or severity is none."""
-
-
-class _Heads(dict[int, bytes]):
-    """The heads of texts by their length; those of short texts are kept."""
-
-    def __missing__(self, length: int) -> bytes:
-        return _head(0x60, length)
-
-
-def _head(major: int, length: int) -> bytes:
-    """RFC 8949, section 3: the major type, and the length in as few bytes as it takes."""
-    if length < _DIRECT:
-        return bytes((major | length,))
-    size = next(size for size in (1, 2, 4) if length < 1 << 8 * size)
-    return bytes((major | (_DIRECT + size.bit_length() - 1),)) + length.to_bytes(size, "big")
-
-
-_HEADS = _Heads((length, _head(0x60, length)) for length in range(256))
 
 
 def encode_records(
@@ -73,28 +57,34 @@ def _encode_all(
     times: Sequence[float], severities: Sequence[int], texts: Sequence[str], fields: Sequence[bytes]
 ) -> bytes:
     encoded = list(map(str.encode, texts))
-    openings = map(_pack, repeat(_OPENING), map(int, map(_US_OF_SECONDS, times)), severities)
-    heads = map(_HEADS.__getitem__, map(len, encoded))
-    return b"".join(chain.from_iterable(zip(openings, heads, encoded, fields, strict=True)))
+    times_us = map(math.trunc, map(operator.mul, times, repeat(_US_PER_SECOND)))
+    items = [b""] * (3 * len(encoded))
+    items[0::3] = map(_pack, repeat(_OPENING), times_us, severities, repeat(_TEXT), map(len, encoded))
+    items[1::3] = encoded
+    items[2::3] = fields
+    return b"".join(items)
 
 
 def _encode_one(seconds: float, severity: int, text: str, fields: bytes) -> bytes | None:
     time_us = None
     with suppress(ValueError, OverflowError, TypeError):
-        time_us = int(seconds * 1e6)
+        time_us = int(seconds * _US_PER_SECOND)
     if time_us is not None and not 0 <= time_us <= MAX_TIME_US:
         time_us = None
     try:
-        return b"\x84" + encode_value(time_us) + encode_value(int(severity)) + _encode_text(text) + fields
+        return (
+            b"\x84" + encode_value(time_us) + encode_value(int(severity)) + encode_value(_text_or_bytes(text)) + fields
+        )
     except (ValueError, TypeError):
         return None
 
 
-def _encode_text(text: str) -> bytes:
+def _text_or_bytes(text: str) -> str | bytes:
+    """A text, or its bytes where UTF-8 has none for it: those that were decoded to it are as they were."""
     try:
-        data, major = text.encode(), 0x60
+        text.encode()
     except UnicodeEncodeError:
-        data, major = text.encode("utf-8", "surrogatepass"), 0x40
-        with suppress(UnicodeEncodeError):  # bytes that were decoded so are as they were
-            data = text.encode("utf-8", "surrogateescape")
-    return _head(major, len(data)) + data
+        with suppress(UnicodeEncodeError):
+            return text.encode("utf-8", "surrogateescape")
+        return text.encode("utf-8", "surrogatepass")
+    return text

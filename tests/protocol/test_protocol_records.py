@@ -1,4 +1,4 @@
-"""Records that are encoded many at a time are what a message of them would be encoded as."""
+"""Records that are encoded many at a time are read as the message of them is."""
 
 from __future__ import annotations
 
@@ -14,11 +14,8 @@ from logd.protocol import MAX_FRAME_BYTES, Emit
 from logd.protocol.codec import Decoder, emit_parts, encode, encode_value
 from logd.protocol.records import encode_records
 
-LATE_ENOUGH_US = 2**32
-"""From here on a time takes eight bytes in CBOR's shortest form."""
-
 RECORDS = st.tuples(
-    st.integers(LATE_ENOUGH_US, 2**50).map(lambda time_us: time_us / 1e6),
+    st.integers(0, 2**50).map(lambda time_us: time_us / 1e6),
     st.integers(0, 23),
     st.text(max_size=300) | st.integers(0, 70_000).map(lambda length: "x" * length),
     st.none() | st.dictionaries(st.text(max_size=5), st.integers(0, 9), max_size=3),
@@ -34,9 +31,10 @@ def payload(rows: list[Any]) -> bytes:
 
 @settings(max_examples=50)
 @given(st.lists(RECORDS, min_size=1, max_size=8))
-def test_they_are_encoded_as_the_message_is(rows: list[Any]) -> None:
+def test_they_are_read_as_the_message_is(rows: list[Any]) -> None:
     records = [[int(seconds * 1e6), severity, text, fields] for seconds, severity, text, fields in rows]
-    assert payload(rows) == encode(Emit(7, 3, records=records))
+    decode = Decoder().decode
+    assert decode(payload(rows)) == decode(encode(Emit(7, 3, records=records)))
 
 
 @pytest.mark.parametrize("count", [1, 23, 24, 255, 256, 4096])
