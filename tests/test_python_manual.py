@@ -12,7 +12,7 @@ import pytest
 
 import logd
 from logd import AsyncRun, LogHandler, Run
-from logd.client import fields, sender
+from logd.client import fields, sender, waits
 
 PAGE = (Path(__file__).parents[1] / "man" / "logd-python.7").read_text("utf-8")
 SIGNATURES = dict(re.findall(r"^\.It Cm (\w+) Ns \( (.*) \)$", PAGE, flags=re.M))
@@ -70,5 +70,5 @@ def test_the_bounds_are_as_the_page_has_them() -> None:
         fields.MAX_STACKTRACE_CHARACTERS,
     ):
         assert f"{bound:,}" in PAGE
-    waits = (sender.GATHER_SECONDS, sender.FLUSH_SECONDS, sender.CLOSE_SECONDS, sender.MAX_CLOSE_SECONDS)
-    assert (*waits, sender.MAX_WAIT_SECONDS) == (1, 2, 3, 10, 1), "the page has these as words"
+    seconds = (sender.GATHER_SECONDS, sender.FLUSH_SECONDS, sender.CLOSE_SECONDS, sender.MAX_CLOSE_SECONDS)
+    assert (*seconds, waits.MAX_WAIT_SECONDS) == (1, 2, 3, 10, 1), "the page has these as words"

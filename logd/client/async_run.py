@@ -7,7 +7,6 @@ being sent, and nothing is cancelled amid a frame.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -16,7 +15,7 @@ import trio
 
 from logd.client.fields import exception_fields
 from logd.client.run import OpenJob, Tracker, exit_status_of
-from logd.client.sender import CLOSE_SECONDS, FLUSH_SECONDS, MAX_QUEUED_RECORDS, MAX_WAIT_SECONDS
+from logd.client.sender import CLOSE_SECONDS, FLUSH_SECONDS, MAX_QUEUED_RECORDS
 
 _POLL_SECONDS = 0.005
 
@@ -43,9 +42,9 @@ class AsyncRun(OpenJob):
             await self.close(None if cancelled else status)
 
     async def log(self, message: object, level: str | int = "info", **fields: Any) -> None:
-        """Record something; see Run. It lets other tasks run, and waits where the sender is behind, for a second."""
-        deadline = time.monotonic() + MAX_WAIT_SECONDS
-        while len(self._sender.queue) >= MAX_QUEUED_RECORDS and time.monotonic() < deadline:  # noqa: ASYNC110 the sender is no task
+        """Record something; see Run. It lets other tasks run, and waits where the sender is behind, as logging does."""
+        wait = self._sender.new_wait()
+        while len(self._sender.queue) >= MAX_QUEUED_RECORDS and not wait.is_over:  # noqa: ASYNC110 the sender is no task
             await trio.sleep(_POLL_SECONDS)
         self._log(message, level, fields)
         await trio.lowlevel.checkpoint()

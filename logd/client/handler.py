@@ -29,8 +29,8 @@ class LogHandler(logging.Handler):
     OpenTelemetry's names: `exception.type`, `exception.message` and `exception.stacktrace`; `stack_info` is
     `code.stacktrace`. With a formatter set, that makes the text.
 
-    Records go in batches of 50, or after a second, and at once from ERROR on. Logging never waits for the daemon. It
-    waits where more is logged than can be sent or spooled, for a second at the most, and then drops.
+    Records go in batches of 50, or after a second, and at once from ERROR on. Logging does not wait for the daemon.
+    Where more is logged than can be sent or spooled it waits for room, and drops when there is none for a second.
 
     `flush` waits for the daemon, for two seconds at the most; `close`, which the program's end calls, for three.
 

@@ -31,6 +31,7 @@ from logd.client.autostart import DaemonStart
 from logd.client.board import Item
 from logd.client.emitter import GRACE_SECONDS, Emitter
 from logd.client.fields import ENCODED_FIELDS, SEVERITIES, encode_fields
+from logd.client.waits import FlushWait, RoomWait
 from logd.client.wakeup import Wakeup
 from logd.errors import LogdError
 from logd.paths import Paths
@@ -53,8 +54,6 @@ MAX_QUEUED_RECORDS = 16_384
 MAX_QUEUED_LONG = 256
 """The same where a record with a long text is to be added."""
 LONG_CHARACTERS = 4096
-MAX_WAIT_SECONDS = 1.0
-"""How long it waits. Then records are dropped until there is room."""
 STALL_SECONDS = 0.25
 """How long a daemon may store nothing, while all that is to be in memory is, before the rest goes to the spool."""
 FLUSH_SECONDS = 2.0
@@ -140,7 +139,7 @@ class Sender:
         self._closed = False
         self._refusing = False
         self._taken = 0
-        self._flushes: deque[_Flush] = deque()
+        self._flushes: deque[FlushWait] = deque()
         self._told_dropped = self.dropped
 
     def _new_emitter(self) -> Emitter:
@@ -214,16 +213,20 @@ class Sender:
             self._wakeup.ring()
 
     def _wait_room(self, limit: int) -> None:
-        until = time.monotonic() + MAX_WAIT_SECONDS
+        wait = self.new_wait()
         self._nudge()
         while len(self.queue) > limit:
-            if self._refusing or time.monotonic() >= until or not self._works:
+            if self._refusing or wait.is_over or not self._works:
                 self._refusing = True
                 with suppress(IndexError):
                     self.queue.pop()
                     self.dropped += 1
                 return
             time.sleep(_POLL_SECONDS)
+
+    def new_wait(self) -> RoomWait:
+        """For one who waits for room in the queue, from now on."""
+        return RoomWait(lambda: self._taken)
 
     @property
     def _works(self) -> bool:
@@ -260,7 +263,7 @@ class Sender:
             return True
         if self._closed or threading.current_thread() is self._thread:
             return False
-        flush = _Flush(self.dropped)
+        flush = FlushWait(self.dropped)
         self._flushes.append(flush)
         self.wake(urgent=True)
         self._nudge()
@@ -426,7 +429,7 @@ class Sender:
         self._answer([f for f in self._flushes if f.goal <= stored and not emitter.reports], stored=True)
         self._answer([f for f in self._flushes if f.goal <= self._taken and unavailable], stored=False)
 
-    def _answer(self, flushes: Iterable[_Flush], *, stored: bool) -> None:
+    def _answer(self, flushes: Iterable[FlushWait], *, stored: bool) -> None:
         for flush in list(flushes):
             flush.stored = stored and flush.dropped == self.dropped
             flush.done.set()
@@ -469,17 +472,6 @@ def _encoded(rows: list[Row]) -> EncodedRecords:
     severities = list(map(SEVERITIES.__getitem__, values[1::4]))
     fields = list(map(ENCODED_FIELDS.__getitem__, values[3::4]))
     return encode_records(values[0::4], severities, values[2::4], fields)
-
-
-class _Flush:
-    """Somebody who waits until what was logged so far is stored."""
-
-    def __init__(self, dropped: int) -> None:
-        self.done = threading.Event()
-        self.stored = False
-        self.goal = math.inf
-        """How many records are to be, of all that were ever taken in; it is known to the sender's next turn."""
-        self.dropped = dropped
 
 
 def _say(sentence: str) -> None:

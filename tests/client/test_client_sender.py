@@ -12,9 +12,11 @@ from bed import wait_until
 from fake_daemon import FakeDaemon
 
 from logd.client import sender as sender_module
+from logd.client import waits
 from logd.client.blocking import Client
 from logd.client.handler import LogHandler
 from logd.client.sender import BATCH_RECORDS, MAX_QUEUED_RECORDS, MAX_TEXT_CHARACTERS, Sender
+from logd.client.waits import MAX_WAIT_SECONDS, RoomWait
 from logd.errors import UsageError
 from logd.paths import Paths
 
@@ -109,7 +111,7 @@ def test_large_records_are_several_batches(bench: Bench) -> None:
 
 
 def test_what_has_no_room_is_dropped_and_counted_and_said(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender_module, "MAX_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(waits, "MAX_WAIT_SECONDS", 0.0)
     bench.daemon.up = False
     bench.sender.flush()
     released = threading.Event()
@@ -124,6 +126,18 @@ def test_what_has_no_room_is_dropped_and_counted_and_said(bench: Bench, monkeypa
     bench.daemon.up = True
     released.set()
     wait_until(lambda: any(text.endswith(" records were dropped") for text in bench.texts))
+
+
+def test_who_waits_for_room_gives_up_when_none_is_made_and_not_when_others_get_it() -> None:
+    now, taken = 0.0, 0
+    wait = RoomWait(lambda: taken, lambda: now)
+    for _ in range(10):
+        now, taken = now + MAX_WAIT_SECONDS * 0.9, taken + 1
+        assert not wait.is_over
+    now += MAX_WAIT_SECONDS * 0.9
+    assert not wait.is_over
+    now += MAX_WAIT_SECONDS * 0.2
+    assert wait.is_over
 
 
 def test_a_filter_is_asked_and_a_formatter_makes_the_text(bench: Bench) -> None:
