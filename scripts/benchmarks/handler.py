@@ -48,28 +48,30 @@ class QueueOnly(logging.Handler):
         self.queue.put(record)
 
 
-REFERENCES: dict[str, Make] = {
-    "logging.FileHandler": lambda work: logging.FileHandler(work / "file.log"),
-    "logging.NullHandler": lambda work: logging.NullHandler(),
-    "a plain queue": lambda work: QueueOnly(),
-    "logging.handlers.QueueHandler": lambda work: logging.handlers.QueueHandler(queue.SimpleQueue()),
+HANDLERS: dict[str, tuple[str, Make]] = {
+    "logging.FileHandler": ("up", lambda work: logging.FileHandler(work / "file.log")),
+    "logging.NullHandler": ("up", lambda work: logging.NullHandler()),
+    "a plain queue": ("up", lambda work: QueueOnly()),
+    "logging.handlers.QueueHandler": ("up", lambda work: logging.handlers.QueueHandler(queue.SimpleQueue())),
+    **{
+        f"LogHandler, daemon {state}": (state, lambda work: LogHandler("handler", autostart=False))
+        for state in ("up", "down", "stopped")
+    },
 }
+"""The state of the daemon, and what makes the handler. The first one is what the others are compared with."""
 
 
 def measure(work: Path, *, lines: int, rounds: int) -> None:
     rounds = max(rounds, 5)
+    costs = _costs(work, rounds)
+    reference = next(iter(costs.values()))
     rows = []
-    for state in ("up", "stopped", "down"):
-        folder = work / state  # what is in the spool of one is not to be taken in beside the next
-        folder.mkdir()
-        costs = _costs(folder, state, rounds)
-        medians = {name: [percentile(found, 50) for found in zip(*each, strict=True)] for name, each in costs.items()}
-        file = medians["logging.FileHandler"]
-        for name, found in medians.items():
-            if name == "LogHandler" or state == "up":
-                shown = f"{name}, daemon {state}" if name == "LogHandler" else name
-                ratios = [f"{one / other:.2f}" for one, other in zip(found, file, strict=True)]
-                rows.append((shown, f"{found[0]:.2f}", ratios[0], f"{found[1]:.2f}", ratios[1]))
+    for name, found in costs.items():
+        row = [name]
+        for each, theirs in zip(zip(*found, strict=True), zip(*reference, strict=True), strict=True):
+            ratios = [one / other for one, other in zip(each, theirs, strict=True)]
+            row += [f"{percentile(each, 50):.2f}", f"{percentile(ratios, 50):.2f}"]
+        rows.append(tuple(row))
     show(
         f"handler: {LOOP_RECORDS:,} calls of logger.info('x %d', i) in one thread, p50 of {rounds}",
         ("", "µs a call", "of FileHandler", "µs of CPU", "of FileHandler"),
@@ -79,16 +81,18 @@ def measure(work: Path, *, lines: int, rounds: int) -> None:
     _flood(work)
 
 
-def _costs(work: Path, state: str, rounds: int) -> dict[str, list[tuple[float, float]]]:
+def _costs(work: Path, rounds: int) -> dict[str, list[tuple[float, float]]]:
     """Microseconds a call, and of the caller's processor, by handler."""
-    makes: dict[str, Make] = {**REFERENCES, "LogHandler": lambda work: LogHandler("handler", autostart=False)}
-    costs: dict[str, list[tuple[float, float]]] = {name: [] for name in makes}
-    with daemon(work) as pid, _in_state(state, pid):
+    costs: dict[str, list[tuple[float, float]]] = {name: [] for name in HANDLERS}
+    with daemon(work) as pid:
         for _ in range(rounds):
-            for name, make in makes.items():
-                handler = make(work)
-                costs[name].append(_cost_us(handler))
-                handler.close()
+            for name, (state, make) in HANDLERS.items():
+                with _in_state(state, pid):
+                    handler = make(work)
+                    _cost_us(logging.NullHandler())  # after waiting, a processor is slow at first
+                    costs[name].append(_cost_us(handler))
+                    handler.close()
+                    _empty_spool()
                 assert not getattr(handler, "dropped", 0)
     return costs
 
@@ -104,8 +108,13 @@ def _in_state(state: str, pid: int) -> Iterator[None]:
         yield
     finally:
         os.environ["LOGD_SOCKET"] = socket
-        if state == "stopped":
-            os.kill(pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
+
+
+def _empty_spool() -> None:
+    """So that the daemon does not take it in beside another loop."""
+    for path in Paths.resolve().spool_dir.glob("*"):
+        path.unlink()
 
 
 def _cost_us(handler: logging.Handler) -> tuple[float, float]:
