@@ -25,6 +25,7 @@ from logctl.pager.filters import Filter
 from logctl.pager.model import start, update
 from logctl.pager.state import State
 from logctl.pager.view import view
+from logctl.presence import Present
 from logctl.screen.events import KeyPressed
 from logd.record import rfc3339, severity_from_word
 
@@ -54,6 +55,12 @@ def row(message: str, level: str = "", time_us: int = START_US, **fields: Any) -
     if level:
         record["level"] = level
     return json.dumps({**record, "msg": message, **fields}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def watcher(terminal: str, run: str = "job") -> Present:
+    """One who watches a run."""
+    value = {"uid": 0, "pid": 7, "terminal": terminal, "since_us": START_US, "paused": False, "filter": ""}
+    return Present(run, "viewer", {**value, "lag_records": 0, "lag_seconds": 0.0})
 
 
 def matches(filter: Filter, said: tuple[int, str, str]) -> bool:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from pager_bed import FakeDaemon, Pager, matches
+from pager_bed import FakeDaemon, Pager, matches, watcher
 
 from logctl.pager import tiling, trimming
 from logctl.pager.document import Document
@@ -28,6 +28,7 @@ from logctl.pager.events import (
     Event,
     Gap,
     PageRead,
+    Presence,
     ReadFailed,
     Removed,
     Resumed,
@@ -273,6 +274,10 @@ class PagerMachine(RuleBasedStateMachine):
         self.tell(
             Stalled(name, "full") if event is Stalled else Board(name, "pages 42%") if event is Board else Resumed(name)
         )
+
+    @rule(terminals=st.sets(st.sampled_from(["pts/1", "pts/2", "pts/3"])))
+    def come_and_go(self, terminals: set[str]) -> None:
+        self.tell(Presence(tuple(map(watcher, sorted(terminals)))))
 
     @rule(goes=st.booleans())
     def connection(self, goes: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from logctl.people import user_name
-from logctl.presence import event, present_of, tables, told
+from logctl.presence import all_of, event, present_of, tables, told, told_viewers, viewers
 from logd.client.tables import Change
 
 ME = user_name(os.getuid())
@@ -42,7 +42,7 @@ def test_all_are_listed_by_run() -> None:
         "a/viewer/2/1": viewer(terminal=""),
         "a/emitter/3/1": emitter(),
     }
-    emitters, viewers = tables(items, NOW_US).split("\n\n")
+    emitters, viewers = tables(all_of(items), NOW_US).split("\n\n")
     assert emitters.splitlines() == [
         "1 emitter",
         f"RUN  SOURCE  PID  {'USER':{len(ME)}}  SINCE  RECORDS  COMMAND",
@@ -54,7 +54,7 @@ def test_all_are_listed_by_run() -> None:
 
 
 def test_nobody_is_nothing() -> None:
-    assert tables({}, NOW_US) == ""
+    assert tables([], NOW_US) == ""
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,22 @@ def test_who_comes_and_goes_is_told_and_mere_counts_are_not(change: Change, said
     assert (told(*found) if found is not None else None) == said
 
 
+def test_people_are_one_each_whatever_they_watch() -> None:
+    anna, more = present_of("a/viewer/1/1", viewer()), present_of("b/viewer/1/2", viewer(paused=True))
+    script = present_of("a/viewer/2/1", viewer(terminal=""))
+    assert len(viewers([anna, more, script, present_of("a/emitter/3/1", emitter())])) == 1
+    assert told_viewers([anna], [more, script]) == ""
+
+
+def test_people_who_come_and_go_are_told_together() -> None:
+    people = [present_of(f"a/viewer/{number}/1", viewer(terminal=f"pts/{number}")) for number in range(4)]
+    assert told_viewers([], people[:1]) == f"{ME} (pts/0) watches"
+    assert told_viewers(people[:1], people[1:]) == f"{ME} (pts/1) and 2 more watch, {ME} (pts/0) watches no more"
+    assert told_viewers(people, people[:2]) == f"{ME} (pts/2) and 1 more watch no more"
+
+
 def test_what_somebody_says_of_itself_cannot_drive_a_terminal() -> None:
     bad = "\x1b]0;x\x07"
     items = {"a/viewer/1/1": viewer(terminal=bad, filter=bad), "a/emitter/1/1": emitter(source=bad, command=bad)}
-    assert "\x1b" not in tables(items, NOW_US)
+    assert "\x1b" not in tables(all_of(items), NOW_US)
     assert all("\x1b" not in told("join", present_of(key, value)) for key, value in items.items())

@@ -5,7 +5,7 @@ A key is "scrape-1/viewer/7/2": the run, what they do there, their connection, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from logctl.figures import counted, human_age, human_count, table
@@ -39,9 +39,8 @@ def all_of(items: Mapping[str, Value]) -> list[Present]:
     return sorted(everyone, key=lambda each: (each.run, each.value["since_us"]))
 
 
-def tables(items: Mapping[str, Value], now_us: int) -> str:
+def tables(everyone: Sequence[Present], now_us: int) -> str:
     """Who is there, for people: a table of those who emit, and one of those who watch; "" where nobody is."""
-    everyone = all_of(items)
     emitters = [_emitter_row(each, now_us) for each in everyone if each.role == "emitter"]
     viewers = [_viewer_row(each, now_us) for each in everyone if each.role == "viewer"]
     shown = []
@@ -121,6 +120,30 @@ def event(change: Change) -> tuple[str, Present] | None:
     if before.get("paused") != after.get("paused"):
         return "pause" if after["paused"] else "follow", present_of(key, after)
     return None
+
+
+def viewers(everyone: Iterable[Present]) -> dict[tuple[Any, ...], Present]:
+    """People at a terminal who watch, each once, however many runs they watch and however often they begin anew."""
+    watching = [each for each in everyone if each.role == "viewer" and each.value["terminal"]]
+    return {(each.value["uid"], each.value["pid"], each.value["terminal"]): each for each in watching}
+
+
+def told_viewers(before: Iterable[Present], after: Iterable[Present]) -> str:
+    """Which people have come and gone: "anna (pts/3) and 2 more watch"; "" where nobody has."""
+    were, are = viewers(before), viewers(after)
+    came = [who(are[person]) for person in are.keys() - were.keys()]
+    left = [who(were[person]) for person in were.keys() - are.keys()]
+    return ", ".join(filter(None, [_told_viewers(came, "watch"), _told_viewers(left, "watch", " no more")]))
+
+
+def _told_viewers(people: list[str], verb: str, more: str = "") -> str:
+    match len(people):
+        case 0:
+            return ""
+        case 1:
+            return f"{people[0]} {verb}es{more}"
+        case count:
+            return f"{min(people)} and {count - 1} more {verb}{more}"
 
 
 _SAID = {

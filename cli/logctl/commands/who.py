@@ -57,7 +57,7 @@ def command(paths: Paths, run: str, follow: bool, output: str) -> None:
 def _show(items: dict[str, dict[str, Any]], output: str) -> None:
     if output == "json":
         click.echo("".join(_json("present", each) + "\n" for each in all_of(items)), nl=False)
-    elif shown := tables(items, now_us()):
+    elif shown := tables(all_of(items), now_us()):
         click.echo(shown)
     else:
         click.echo("nobody emits or watches", err=True)

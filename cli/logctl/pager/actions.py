@@ -296,9 +296,10 @@ def toggle_highlight(turn: Turn, _count: int | None) -> None:
     turn.change(pattern="" if turn.state.pattern else shown)
 
 
-def show_help(turn: Turn, _count: int | None = None) -> None:
+def show_sheet(turn: Turn, kind: str) -> None:
+    """Show a sheet, or take it away where it is shown."""
     sheet = turn.state.sheet
-    turn.change(sheet=None if sheet is not None and sheet.kind == "help" else Sheet("help"))
+    turn.change(sheet=None if sheet is not None and sheet.kind == kind else Sheet(kind))
 
 
 def quit(turn: Turn, _count: int | None = None) -> None:
@@ -358,7 +359,8 @@ ACTIONS: Final[dict[str, Action]] = {
     "repaint": lambda turn, _count: turn.do(Repaint()),
     "runs": lambda turn, _count: turn.do(ShowRuns()),
     "suspend": lambda turn, _count: turn.do(Suspend()),
-    "help": show_help,
+    "people": lambda turn, _count: show_sheet(turn, "people"),
+    "help": lambda turn, _count: show_sheet(turn, "help"),
     "quit": quit,
 }
 
@@ -380,6 +382,7 @@ IN_SHEET: Final = frozenset(
         "edit",
         "repaint",
         "suspend",
+        "people",
         "help",
         "quit",
     }

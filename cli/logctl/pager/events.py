@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from logctl.pager.filters import Filter
+from logctl.presence import Present
 from logctl.screen.events import Disconnected, Quit, Reconnected, Repaint, Suspend, TerminalEvent, Ticked, Value
 
 
@@ -147,6 +148,12 @@ class Board(Value):
     text: str = ""
 
 
+class Presence(Value):
+    """Who emits into the runs and watches them at present, beside this pager: by run, the first to come first."""
+
+    people: tuple[Present, ...]
+
+
 # From the clock, and from what effects had done
 
 
@@ -170,7 +177,9 @@ RunEvent: TypeAlias = (
     | Resumed
     | Board
 )
-Event: TypeAlias = TerminalEvent | RunEvent | PageRead | ReadFailed | Disconnected | Reconnected | Ticked | Told
+Event: TypeAlias = (
+    TerminalEvent | RunEvent | PageRead | ReadFailed | Disconnected | Reconnected | Ticked | Told | Presence
+)
 
 
 # What the pager asks for

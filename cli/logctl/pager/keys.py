@@ -85,6 +85,7 @@ THEMES: Final = (
             Binding("toggle_mouse", ("f2",), "take the mouse, or leave it to the terminal"),
             Binding("repaint", ("r", "R", "ctrl l", "ctrl r"), "paint it again"),
             Binding("runs", ("T",), "the list of runs"),
+            Binding("people", ("P",), "who emits, and who else watches"),
             Binding("suspend", ("ctrl z",), "stop; `fg` goes on"),
             Binding("help", ("h", "H", "f1"), "this"),
             Binding("quit", ("q", "Q", "Z"), "quit"),

@@ -16,7 +16,18 @@ from typing import Any, Final
 from logctl.pager.actions import ACTIONS, IN_SHEET, MAX_COUNT, follow_now, scroll
 from logctl.pager.ahead import read_ahead
 from logctl.pager.document import Document, Reel
-from logctl.pager.events import Cleared, Effect, Event, PageRead, ReadFailed, Removed, RunEvent, Subscribe, Told
+from logctl.pager.events import (
+    Cleared,
+    Effect,
+    Event,
+    PageRead,
+    Presence,
+    ReadFailed,
+    Removed,
+    RunEvent,
+    Subscribe,
+    Told,
+)
 from logctl.pager.filters import Filter
 from logctl.pager.goals import hurry, page_read, read_failed, subscribe
 from logctl.pager.keys import ACTIONS as KEYS
@@ -25,6 +36,7 @@ from logctl.pager.runs import GONE, take_run_event
 from logctl.pager.state import REST_SECONDS, Run, Source, State
 from logctl.pager.status import status
 from logctl.pager.turns import Turn
+from logctl.presence import told_viewers
 from logctl.screen.events import Clicked, Disconnected, FocusChanged, KeyPressed, Reconnected, Resized, Ticked, Wheel
 
 _SCROLLED_DOWN = ("line_down", "page_down", "half_down", "wheel")
@@ -159,7 +171,7 @@ def _focus_changed(turn: Turn, event: FocusChanged) -> None:
 
 
 def _disconnected(turn: Turn, _event: Disconnected) -> None:
-    turn.change(connected=False, readings={})
+    turn.change(connected=False, readings={}, people=None)
     if turn.state.goal is not None:
         turn.set_goal(None)
         turn.note("The connection is lost: what was looked for is not there yet")
@@ -177,6 +189,14 @@ def _ticked(turn: Turn, _event: Ticked) -> None:
 
 def _told(turn: Turn, event: Told) -> None:
     turn.note(event.text)
+
+
+def _presence(turn: Turn, event: Presence) -> None:
+    """Tell who comes and goes, where that is not in the way of what is being told."""
+    state = turn.state
+    turn.change(people=event.people)
+    if state.people is not None and not state.shown_note and (news := told_viewers(state.people, event.people)):
+        turn.note(news)
 
 
 # What follows
@@ -230,4 +250,5 @@ _TAKES: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     Reconnected: _reconnected,
     Ticked: _ticked,
     Told: _told,
+    Presence: _presence,
 }

@@ -95,4 +95,4 @@ async def _show(paths: Paths, wish: Wish, trace: IO[str] | None) -> signal.Signa
 
 
 async def _linked(paths: Paths, wish: Wish) -> Link:
-    return await linked(paths, CLIENT, Watching(wish.runs, wish.patterns, now_us, waits=wish.waits))
+    return await linked(paths, CLIENT, Watching(wish.runs, wish.patterns, now_us, waits=wish.waits, pid=os.getpid()))

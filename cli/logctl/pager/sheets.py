@@ -1,4 +1,4 @@
-"""Pages of text that cover the records: the help, and all fields of one record."""
+"""Pages of text that cover the records: the help, all fields of one record, and who is present."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from functools import lru_cache
 from itertools import pairwise
 
 from logctl.pager.help import help_rows
-from logctl.pager.state import State
+from logctl.pager.state import Sheet, State
 from logctl.pager.texts import record_fields
 from logctl.pager.turns import Turn
+from logctl.presence import tables
 from logctl.screen.attributes import Attribute, Segment
 from logctl.screen.cells import line, segments_of, wrapped
 
 TITLE = Attribute("title")
-KEY = Attribute("key")
+TEXT = Attribute("text")
 
 
 def sheet_rows(state: State) -> tuple[tuple[Segment, ...], ...]:
@@ -23,6 +24,8 @@ def sheet_rows(state: State) -> tuple[tuple[Segment, ...], ...]:
         return ()
     if sheet.kind == "help":
         return _help(state.columns)
+    if sheet.kind == "people":
+        return _people(state)
     return _detail(sheet.run, sheet.seq, sheet.row, state.columns, state.colour)
 
 
@@ -40,6 +43,19 @@ def scroll_sheet(turn: Turn, rows: int) -> None:
         turn.change(sheet=sheet._replace(top=sheet_top(turn.state)))
 
 
+def sheet_title(sheet: Sheet) -> str:
+    """What the status line calls it."""
+    return {"help": "Help", "people": "Who is present"}.get(sheet.kind) or f"Record {sheet.seq:,}"
+
+
+def _people(state: State) -> tuple[tuple[Segment, ...], ...]:
+    shown = tables(state.people or (), state.epoch_us + int(state.now * 1e6))
+    rows: list[tuple[Segment, ...]] = [((TITLE, "Who emits, and who else watches"),), ()]
+    for text in (shown or "nobody at present").split("\n"):
+        rows += _wrapped([(TEXT, text)], state.columns, 4)
+    return tuple(rows)
+
+
 @lru_cache(maxsize=4)
 def _help(columns: int) -> tuple[tuple[Segment, ...], ...]:
     rows: list[tuple[Segment, ...]] = []
@@ -55,10 +71,10 @@ def _detail(run: str, seq: int, row: bytes, columns: int, colour: bool) -> tuple
     width = min(max((len(name) for name, _ in fields), default=0), 20)
     for name, value in fields:
         label, _ = segments_of(name, "key", colour=False)
-        head = [*label, (Attribute("text"), " " * (width - len(name) + 2))]
+        head = [*label, (TEXT, " " * (width - len(name) + 2))]
         for number, text in enumerate(value.rstrip("\n").split("\n")):
             shown, _ = segments_of(text, "text", colour=colour)
-            before = [(Attribute("text"), " " * (width + 2))]
+            before = [(TEXT, " " * (width + 2))]
             rows += _wrapped([*(before if number else head), *shown], columns, width + 2)
     return tuple(rows)
 
@@ -75,5 +91,5 @@ def _wrapped(segments: list[Segment], columns: int, indent: int) -> list[tuple[S
     rest = line(whole.between(end, len(whole.text)))
     rows = [whole.between(0, end)]
     for at, stop in pairwise([*wrapped(rest, columns - indent), len(rest.text)]):
-        rows.append(((Attribute("text"), " " * indent), *rest.between(at, stop)))
+        rows.append(((TEXT, " " * indent), *rest.between(at, stop)))
     return rows

@@ -13,6 +13,7 @@ from logctl.pager.filters import Filter
 from logctl.pager.layout import Look, Times
 from logctl.pager.screen import Anchor, Paper, Screen
 from logctl.pager.seeking import Reading, Search, Seek
+from logctl.presence import Present
 from logctl.screen.prompts import Prompt
 from logd.states import told
 
@@ -96,7 +97,7 @@ class Note(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """A page of text that covers the records: "help", or the "detail" of one."""
+    """A page of text that covers the records: "help", the "detail" of one, or "people", who are present."""
 
     kind: str
     top: int = 0
@@ -131,6 +132,9 @@ class State:
     """Monotonic seconds."""
     epoch_us: int = 0
     """The wall's time when `now` was 0."""
+
+    people: tuple[Present, ...] | None = None
+    """Who emits and who watches, beside this pager; None while that is not known."""
 
     follow: bool = True
     followed_by: Source = Source.START

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from logctl.figures import human_age
 from logctl.pager.seeking import Search, Seek
 from logctl.pager.state import LAG_SECONDS, OVER, SILENT_SECONDS, Phase, Run, State
+from logctl.presence import viewers
 from logctl.screen.attributes import Attribute, Segment
 from logctl.screen.cells import columns_of, fitted
 from logctl.terminal_text import escape_text
@@ -85,6 +86,8 @@ def _parts(state: State) -> Iterator[Part]:
         yield Part(f"lag {lag:.1f} s", "status.warn", 7)
     if progress := _progress(state):
         yield Part(progress, "status", 9)
+    if others := len(viewers(state.people or ())):
+        yield Part("1 other watches" if others == 1 else f"{others} others watch", "status", 11)
     if state.count:
         yield Part(f":{state.count}", "status", 1)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from logctl.pager.screen import Line
-from logctl.pager.sheets import sheet_rows, sheet_top
+from logctl.pager.sheets import sheet_rows, sheet_title, sheet_top
 from logctl.pager.state import State
 from logctl.pager.status import status
 from logctl.screen.attributes import Attribute, Segment
@@ -83,8 +83,7 @@ def _last_row(state: State) -> tuple[tuple[Segment, ...], int | None]:
     if state.sheet is not None:
         top, count = sheet_top(state), len(sheet_rows(state))
         more = "" if count <= state.height else f" · {min(count, top + state.height)}/{count}"
-        said = "Help" if state.sheet.kind == "help" else f"Record {state.sheet.seq:,}"
-        return filled(((Attribute("status"), f" {said}{more} · q closes"),), state.columns), None
+        return filled(((Attribute("status"), f" {sheet_title(state.sheet)}{more} · q closes"),), state.columns), None
     return filled(status(state).segments, state.columns), None
 
 

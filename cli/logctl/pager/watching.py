@@ -26,6 +26,7 @@ from logctl.pager.events import (
     Gap,
     PageRead,
     Piece,
+    Presence,
     ReadFailed,
     ReadPage,
     Removed,
@@ -39,9 +40,11 @@ from logctl.pager.events import (
     Truncated,
 )
 from logctl.pager.filters import Filter
+from logctl.presence import all_of
 from logd import protocol
 from logd.client import pieces_of
 from logd.client.blocking import refusal
+from logd.client.tables import TableCopy
 from logd.errors import BadFilter
 from logd.protocol import Attach, Batch, Detach, Error, ErrorCode, Head, Items, Message, Page, Read, Reply, View, Watch
 from logd.states import GOES_ON
@@ -93,10 +96,17 @@ class Watching:
         patterns: further ones that are running, or start later, are watched when they match one.
         clock_us: the wall's time.
         waits: whether to wait for those that there are not yet.
+        pid: of the pager, which is not told of itself.
     """
 
     def __init__(
-        self, runs: Iterable[str], patterns: Collection[str], clock_us: Callable[[], int], *, waits: bool = True
+        self,
+        runs: Iterable[str],
+        patterns: Collection[str],
+        clock_us: Callable[[], int],
+        *,
+        waits: bool = True,
+        pid: int | None = None,
     ) -> None:
         self._runs = {name: _Watched(name, {"last": WINDOW_RECORDS}) for name in runs}
         self._patterns = tuple(patterns)
@@ -108,7 +118,10 @@ class Watching:
         self._filter = Filter()
         self._paused = False
         self._subs: dict[int, _Watched] = {}
+        self._pid = pid
         self._topic: int | None = None
+        self._presence_topic: int | None = None
+        self._presence = TableCopy()
         self._boards: dict[int, tuple[_Watched, dict[str, Any]]] = {}
         self._reads: dict[int, ReadPage] = {}
         self._replies: list[Message] = []
@@ -120,9 +133,11 @@ class Watching:
         self._subs, self._boards, self._reads = {}, {}, {}
         for watched in self._runs.values():
             watched.sub = watched.board = None
-        self._topic = new_id()
+        self._topic, self._presence_topic = new_id(), new_id()
+        self._presence.restart()
         names = [*self._runs, *self._patterns]
-        return [Watch(self._topic, "runs", run=names[0] if len(names) == 1 else "")]
+        run = names[0] if len(names) == 1 else ""
+        return [Watch(self._topic, "runs", run=run), Watch(self._presence_topic, "presence", run=run)]
 
     # Effects
 
@@ -306,6 +321,9 @@ class Watching:
             for name, value in message.items.items():
                 if value is not None:
                     yield from self._take_run(name, value)
+        elif message.sub == self._presence_topic:
+            if self._presence.take(message) is not None:
+                yield self._present()
         elif (found := self._boards.get(message.sub)) is not None:
             watched, board = found
             if message.whole:
@@ -314,6 +332,10 @@ class Watching:
             if not message.more and (told := told_of(board, self._clock_us())) != watched.told:
                 watched.told = told
                 yield Board(watched.name, told)
+
+    def _present(self) -> Presence:
+        everyone = [each for each in all_of(self._presence.items) if each.run in self._runs]
+        return Presence(tuple(each for each in everyone if each.role != "viewer" or each.value["pid"] != self._pid))
 
     def _take_run(self, name: str, value: dict[str, Any]) -> Iterator[Event]:
         running, begun_us = value["state"] in GOES_ON, value["begun_us"]

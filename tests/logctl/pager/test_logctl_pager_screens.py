@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pager_bed import FakeDaemon, Pager, attached
+from pager_bed import START_US, FakeDaemon, Pager, attached, watcher
 
-from logctl.pager.events import Arrived, Board, Gap, RunEnded, RunStarted, RunWaiting, Stalled
+from logctl.pager.events import Arrived, Board, Gap, Presence, RunEnded, RunStarted, RunWaiting, Stalled
 from logctl.pager.view import view
+from logctl.presence import Present
 from logctl.screen.attributes import ROLES
 from logctl.screen.cells import columns_of
 from logctl.screen.events import Disconnected, Resized
@@ -226,6 +227,22 @@ def help_sheet() -> Pager:
     return pager
 
 
+def people() -> Pager:
+    pager = few()
+    emits = {
+        "uid": 0,
+        "job_pid": 4711,
+        "source": "w3",
+        "since_us": START_US,
+        "records": 1234,
+        "command": "./scrape",
+    }
+    pager.tell(Presence((Present("job", "emitter", emits), watcher("pts/1"), watcher("pts/2"))))
+    pager.wait(75)
+    pager.press("P")
+    return pager
+
+
 def help_wide() -> Pager:
     pager = scraper(60, 200)
     pager.press("h")
@@ -271,6 +288,7 @@ SITUATIONS: list[Callable[[], Pager]] = [
     typing,
     several_runs,
     help_sheet,
+    people,
     help_wide,
     narrow,
     paused_and_resized,

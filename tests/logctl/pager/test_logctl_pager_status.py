@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from pager_bed import FakeDaemon, FakeRun, Pager, attached
+from pager_bed import FakeDaemon, FakeRun, Pager, attached, watcher
 
 from logctl.pager.events import (
     Arrived,
     Board,
     Counted,
     FollowTurned,
+    Presence,
     Resumed,
     RunEnded,
     RunStarted,
@@ -47,6 +48,14 @@ def running(count: int = 100) -> Pager:
         (lambda pager: pager.tell(Disconnected()), " job running  [x] Follow  reconnecting…  100/100 100%"),
         (lambda pager: pager.tell(Board("job", "pages 45%")), " job running  [x] Follow  100/100 100%  pages 45%"),
         (lambda pager: pager.tell(RunEnded("job", 100, lost=True)), " job lost  [ ] Follow  100/100 100%"),
+        (
+            lambda pager: pager.tell(Presence((watcher("pts/1"),))),
+            " job running  [x] Follow  100/100 100%  1 other watches",
+        ),
+        (
+            lambda pager: pager.tell(Presence((watcher("pts/1"), watcher("pts/1"), watcher("pts/2"), watcher("")))),
+            " job running  [x] Follow  100/100 100%  2 others watch",
+        ),
         (lambda pager: pager.press("1", "2"), " job running  [x] Follow  100/100 100%  :12"),
         (
             lambda pager: (pager.press("ctrl c"), pager.tell(Counted("job", 1, 12_445))),
@@ -141,6 +150,29 @@ def test_a_note_stands_for_a_while_and_the_newest_wins() -> None:
     assert pager.state.wakes_at is not None and pager.state.wakes_at <= pager.now + 0.2
     pager.wait(0.2)
     assert "[x] Follow" in pager.status
+
+
+def test_who_comes_and_goes_is_told_where_nothing_else_is() -> None:
+    pager = running()
+    pager.tell(Presence((watcher("pts/1"),)))
+    assert "1 other watches" in pager.status, "it was there before"
+    pager.tell(Presence((watcher("pts/1"), watcher("pts/2"))))
+    assert pager.status.endswith("(pts/2) watches")
+    pager.tell(Told("saved"))
+    pager.tell(Presence((watcher("pts/1"), watcher("pts/2"), watcher("pts/3"))))
+    assert pager.status == " saved"
+    pager.wait(3)
+    pager.tell(Presence(()))
+    assert pager.status.endswith("(pts/1) and 2 more watch no more")
+
+
+def test_who_is_back_with_the_daemon_has_not_come() -> None:
+    pager = running()
+    pager.tell(Presence((watcher("pts/1"),)))
+    pager.tell(Disconnected())
+    pager.tell(Reconnected())
+    pager.tell(Presence((watcher("pts/1"),)))
+    assert "1 other watches" in pager.status
 
 
 def test_it_is_woken_for_what_time_brings_and_never_in_vain() -> None:

@@ -17,6 +17,7 @@ from logctl.pager.events import (
     Gap,
     PageRead,
     Piece,
+    Presence,
     ReadFailed,
     ReadPage,
     Removed,
@@ -29,11 +30,13 @@ from logctl.pager.events import (
 )
 from logctl.pager.filters import Filter
 from logctl.pager.watching import WINDOW_RECORDS, Watching
+from logctl.presence import Present
 from logd import protocol
 from logd.errors import BadFilter
 from logd.protocol import Attach, Batch, Detach, Error, Head, Items, Page, Read, Reply, View, Watch
 
 NOW_US = 1_795_000_000_000_000
+OWN_PID = 11
 
 
 class Bench:
@@ -41,12 +44,13 @@ class Bench:
 
     def __init__(self, *runs: str, patterns: tuple[str, ...] = ()) -> None:
         self.now_us = NOW_US
-        self.watching = Watching(runs, patterns, lambda: self.now_us)
+        self.watching = Watching(runs, patterns, lambda: self.now_us, pid=OWN_PID)
         self.connect()
         self.subscribe()
 
     def connect(self) -> None:
-        self.topic = self.watching.connect(itertools.count(1).__next__)[0].id  # type: ignore[attr-defined]
+        messages: list[Any] = self.watching.connect(itertools.count(1).__next__)
+        self.topic, self.presence = [each.id for each in messages]
 
     def subscribe(self, epoch: int = 0, **options: Any) -> list[Any]:
         self.asked = self.watching.ask(Subscribe(epoch, options.pop("filter", Filter()), **options))
@@ -259,3 +263,16 @@ def test_a_board_tells_how_far_all_of_it_is() -> None:
     assert bench.take(Items(board.id, {"queue": {"gauge": 8}})) == []
     assert bench.take(Items(board.id, {"p": {"done": 9, "total": 9}, "q": None})) == [Board("job", "done 100%")]
     assert bench.take(Items(board.id, {}, whole=True)) == [Board("job")]
+
+
+def test_it_is_told_who_else_is_there_of_the_runs_that_it_shows() -> None:
+    bench = Bench("job", "other")
+    own, anna, emitter = ({"pid": pid, "since_us": NOW_US + pid} for pid in (OWN_PID, 12, 13))
+    items = {"job/viewer/1/1": own, "job/viewer/2/1": anna, "job/emitter/3/1": emitter, "third/viewer/2/2": anna}
+    (presence,) = bench.take(Items(bench.presence, items, whole=True))
+    assert presence == Presence((Present("job", "viewer", anna), Present("job", "emitter", emitter)))
+    bench.connect()
+    assert bench.take(Items(bench.presence, items, whole=True)) == [presence]
+    assert bench.take(Items(bench.presence, {"job/viewer/2/1": None})) == [
+        Presence((Present("job", "emitter", emitter),))
+    ]
