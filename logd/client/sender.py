@@ -29,6 +29,7 @@ from typing import Any
 
 from logd.client.autostart import DaemonStart
 from logd.client.board import Item
+from logd.client.children import close_with_child, ends_by_signal
 from logd.client.emitter import GRACE_SECONDS, Emitter
 from logd.client.fields import ENCODED_FIELDS, SEVERITIES, encode_fields
 from logd.client.waits import FlushWait, RoomWait
@@ -127,6 +128,8 @@ class Sender:
         self._starting = threading.Lock()
         self._wakeup: Wakeup | None = None
         self._emitter = self._new_emitter()
+        self._hurries = False
+        """Whether no record is to wait for others."""
         self._urgent = False
         self._gather_until = math.inf
         self._rest_until = 0.0
@@ -239,10 +242,11 @@ class Sender:
         try:
             if self._thread is None:
                 self._wakeup = Wakeup()
+                self._hurries = ends_by_signal()
                 thread = threading.Thread(target=self._serve, name=f"logd-{self.run}", daemon=True)
                 thread.start()
                 self._thread = thread
-                _close_with_process(self)
+                close_with_child(self.close)
         except (RuntimeError, OSError):
             self._close_wakeup()  # at the interpreter's end, or without descriptors: `close` sends what there is
         finally:
@@ -356,7 +360,13 @@ class Sender:
             flush.goal = min(flush.goal, self._taken + queued)
         now = time.monotonic()
         rests = now < self._rest_until and queued < HASTE_RECORDS
-        is_due = urgent or bool(self._flushes) or now >= self._gather_until or (queued >= BATCH_RECORDS and not rests)
+        is_due = (
+            urgent
+            or self._hurries
+            or bool(self._flushes)
+            or now >= self._gather_until
+            or (queued >= BATCH_RECORDS and not rests)
+        )
         if queued and is_due:
             while self.queue and emitter.has_room and queued > 0:
                 queued -= self._take(emitter)
@@ -384,7 +394,8 @@ class Sender:
         self._reports_wake = not emitter.reports  # what is known of goes by itself when it is time
         if self.wake_at <= len(self.queue) or self._wakeup is None:
             return  # so many came before they were told that they are waited for
-        if rests and emitter.has_room and not (self._flushes or emitter.sending or emitter.reports):
+        in_no_hurry = emitter.is_open and not (self._hurries or self._flushes or emitter.sending or emitter.reports)
+        if rests and emitter.has_room and in_no_hurry:
             # Acknowledgements can wait until then: for each the interpreter would be taken from those who log.
             self._wakeup.wait(min(until, self._rest_until))
         elif emitter.wait(self._wakeup.fileno(), until=until):
@@ -478,15 +489,6 @@ def _say(sentence: str) -> None:
     """Tell a person. Where standard error is gone, nobody is told."""
     with suppress(Exception):
         print(f"logd: {sentence}", file=sys.stderr, flush=True)
-
-
-def _close_with_process(sender: Sender) -> None:
-    """Have a child of `multiprocessing` close it at its end, which `atexit` does not see."""
-    process = sys.modules.get("multiprocessing.process")
-    if process is not None and process.parent_process() is not None:
-        from multiprocessing.util import Finalize
-
-        Finalize(None, sender.close, exitpriority=-100)
 
 
 _senders: weakref.WeakSet[Sender] = weakref.WeakSet()

@@ -82,6 +82,14 @@ def test_few_wait_for_more(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Non
     wait_until(lambda: bench.texts == ["one", "two"])
 
 
+def test_none_waits_in_a_child_that_ends_by_a_signal(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender_module, "GATHER_SECONDS", 1e6)
+    monkeypatch.setattr(sender_module, "ends_by_signal", lambda: True)
+    for number in range(3):
+        bench.logger.info("%d", number)
+        wait_until(lambda: len(bench.texts) == number + 1)  # noqa: B023 it is called within the turn
+
+
 def test_few_go_when_they_have_waited(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sender_module, "GATHER_SECONDS", 0.01)
     bench.logger.info("one")

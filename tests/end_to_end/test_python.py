@@ -240,6 +240,25 @@ if __name__ == "__main__":
     assert sorted(wait_messages(serving, 4)) == ["child 0", "child 1", "child 2", "parent"]
 
 
+def test_what_a_pool_logs_is_there_where_it_is_closed_and_joined(serving: Bed) -> None:
+    script = serving.folder / "program.py"
+    script.write_text(
+        CONFIGURED
+        + """
+import multiprocessing
+def work(number):
+    log.info("task %d", number)
+if __name__ == "__main__":
+    with multiprocessing.Pool(2) as pool:
+        pool.map(work, range(8))
+        pool.close()
+        pool.join()
+"""
+    )
+    subprocess.run([sys.executable, str(script)], env=serving.environ, timeout=60, check=True)
+    assert sorted(wait_messages(serving, 8)) == [f"task {number}" for number in range(8)]
+
+
 def test_logging_from_a_signals_handler_and_from_del_hangs_nobody(serving: Bed) -> None:
     python(
         serving,
