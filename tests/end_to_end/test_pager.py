@@ -207,6 +207,21 @@ def test_a_pattern_waits_for_runs_and_a_removed_one_is_said_to_be(shared_daemon:
         pager.wait(lambda: shown_seqs(pager) == [7, 8])
 
 
+def test_viewers_see_each_other_come_and_go(daemon: Bed) -> None:
+    with job(daemon, "job") as emitter, attached(daemon, "job") as pager:
+        emitter.say(numbered(1, 3))
+        pager.wait(lambda: shown_seqs(pager) == [1, 2, 3])
+        with attached(daemon, "job") as other:
+            other.wait(lambda: "1 other watches" in other.last)
+            pager.wait(lambda: b") watches" in pager.written)
+            pager.wait(lambda: "1 other watches" in pager.last)
+            pager.type("P")
+            pager.wait(lambda: any(line.endswith("following") for line in pager.lines))
+            pager.type("q")
+            os.kill(other.pid, signal.SIGKILL)
+            pager.wait(lambda: b") watches no more" in pager.written)
+
+
 def test_ctrl_c_is_a_key_and_sigint_ends_it(shared_daemon: Bed) -> None:
     with job(shared_daemon, "interrupted") as emitter, attached(shared_daemon, "interrupted") as pager:
         emitter.say(numbered(1, 100))
