@@ -8,32 +8,18 @@ from logd.protocol.checks import (
 from logd.protocol.codes import ErrorCode
 from logd.protocol.connection import TRANSITIONS, Connection, Role, State
 from logd.protocol.framing import MAX_FRAME_BYTES
-from logd.protocol.messages import (
-    MESSAGE_TYPES,
-    PROTOCOL_VERSION,
-    SUPPORTED_VERSIONS,
-    Ack,
+from logd.protocol.from_client import (
     Attach,
-    Batch,
     Clear,
     Close,
     Detach,
     Emit,
-    Error,
-    Event,
-    Head,
     Hello,
-    Items,
     Limits,
-    Message,
     Open,
-    Page,
     Ping,
-    Pong,
-    Progress,
     Read,
     Remove,
-    Reply,
     Report,
     Runs,
     Sessions,
@@ -42,8 +28,21 @@ from logd.protocol.messages import (
     Verify,
     View,
     Watch,
+)
+from logd.protocol.from_daemon import (
+    Ack,
+    Batch,
+    Error,
+    Event,
+    Head,
+    Items,
+    Page,
+    Pong,
+    Progress,
+    Reply,
     Welcome,
 )
+from logd.protocol.message import MESSAGE_TYPES, PROTOCOL_VERSION, SUPPORTED_VERSIONS, Message
 
 __all__ = [
     "MAX_FRAME_BYTES",

@@ -15,10 +15,7 @@ import cbor2
 from logd.errors import LocalProtocolError, RemoteProtocolError
 from logd.protocol.codes import ErrorCode
 from logd.protocol.framing import MAX_FRAME_BYTES
-from logd.protocol.messages import (
-    MESSAGE_TYPES,
-    Message,
-)
+from logd.protocol.message import MESSAGE_TYPES, Message
 
 MAX_DEPTH = 8
 

@@ -18,29 +18,18 @@ from logd.errors import LocalProtocolError, RemoteProtocolError
 from logd.protocol.codec import Decoder, encode_parts
 from logd.protocol.codes import ErrorCode
 from logd.protocol.framing import FrameReader, frame_parts
-from logd.protocol.messages import (
-    Ack,
+from logd.protocol.from_client import (
     Attach,
-    Batch,
     Clear,
     Close,
     Detach,
     Emit,
-    Error,
-    Event,
-    Head,
     Hello,
-    Items,
     Limits,
-    Message,
     Open,
-    Page,
     Ping,
-    Pong,
-    Progress,
     Read,
     Remove,
-    Reply,
     Report,
     Runs,
     Sessions,
@@ -49,8 +38,21 @@ from logd.protocol.messages import (
     Verify,
     View,
     Watch,
+)
+from logd.protocol.from_daemon import (
+    Ack,
+    Batch,
+    Error,
+    Event,
+    Head,
+    Items,
+    Page,
+    Pong,
+    Progress,
+    Reply,
     Welcome,
 )
+from logd.protocol.message import Message
 
 
 class Role(Enum):
