@@ -29,6 +29,13 @@ def state_of(*, goes_on: bool, lost: bool, quiet_seconds: float, silent_seconds:
     return LOST if lost else ENDED
 
 
-def told(state: str, exit_status: int | None) -> str:
-    """A state for people to read, with the exit status where it ended with one: "ended 3"."""
+def told(state: str, exit_status: int | None, *, stalled: bool = False) -> str:
+    """A state for people to read.
+
+    Args:
+        exit_status: said where it has ended: "ended 3".
+        stalled: whether what comes cannot be stored at present: "running !".
+    """
+    if stalled:
+        return f"{state} !"
     return f"{state} {exit_status}" if state == ENDED and exit_status is not None else state

@@ -27,4 +27,5 @@ def test_a_state_follows_from_who_is_there(goes_on: bool, lost: bool, quiet_seco
 def test_a_status_is_told_of_what_has_ended_with_one() -> None:
     assert told("ended", 3) == "ended 3"
     assert told("ended", None) == "ended"
+    assert told("running", None, stalled=True) == "running !"
     assert [told(state, 3) for state in ("running", "silent", "lost")] == ["running", "silent", "lost"]

@@ -16,7 +16,7 @@ EPOCH_US = 1_795_000_000_000_000
 def listed(name: str, **values: Any) -> dict[str, Any]:
     """A run as the reply to `runs` has it."""
     given: dict[str, Any] = {"name": name, "state": "ended", "exit_status": None, "records": 12, "bytes": 500}
-    given |= {"warnings": 0, "errors": 0, "first_time_us": EPOCH_US, "last_time_us": EPOCH_US}
+    given |= {"warnings": 0, "errors": 0, "stalled": "", "first_time_us": EPOCH_US, "last_time_us": EPOCH_US}
     return {**given, "records_per_second": 0.0, "max_bytes": None, "max_age_seconds": None, **values}
 
 

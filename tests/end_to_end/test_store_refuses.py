@@ -31,6 +31,9 @@ def test_one_run_that_cannot_be_stored_does_not_stop_the_others(idle_bed: Bed) -
         emit.stdin.flush()
         wait_until(lambda: idle_bed.status()["store_error"])
         assert "STORE" in idle_bed.run("logd", "status").stdout.decode()
+        listed = idle_bed.run("logctl", "runs")
+        assert b" ! " in listed.stdout
+        assert b"run stalled is not stored at present" in listed.stderr
         idle_bed.emit("other", b"stored\n")
         assert idle_bed.raw("other") == b"stored\n"
         assert emit.poll() is None

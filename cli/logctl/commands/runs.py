@@ -14,6 +14,7 @@ from logctl.figures import human_age, human_bytes, human_count, human_rate, tabl
 from logctl.named import explained, not_found
 from logctl.people import local_time, user_name
 from logctl.terminal_text import escape_text
+from logd import console
 from logd.client import connect, list_runs
 from logd.errors import Refused
 from logd.paths import Paths
@@ -48,7 +49,7 @@ def command(context: click.Context, output: str) -> None:
     if output == "json":
         click.echo("".join(json.dumps(run) + "\n" for run in runs), nl=False)
     elif runs:
-        click.echo(table(_HEADERS, [_row(run) for run in runs], right_aligned={2, 3, 6}))
+        _show(runs)
     else:
         click.echo("there are no runs yet", err=True)
 
@@ -87,7 +88,7 @@ def show(paths: Paths, run: str, last: int, output: str) -> None:
     if output == "json":
         click.echo(json.dumps(shown))
         return
-    click.echo(table(_HEADERS, [_row(shown["run"])], right_aligned={2, 3, 6}))
+    _show([shown["run"]])
     if shown["sessions"]:
         rows = [_session_row(session) for session in shown["sessions"]]
         click.echo("\n" + table(_SESSION_HEADERS, rows, right_aligned={1, 7}))
@@ -196,13 +197,20 @@ def _chosen(given: int | str | None, present: int | None) -> int | None:
     return present if given is None else None if isinstance(given, str) else given
 
 
+def _show(runs: list[dict[str, Any]]) -> None:
+    click.echo(table(_HEADERS, [_row(run) for run in runs], right_aligned={2, 3, 6}))
+    for run in runs:
+        if run["stalled"]:
+            console.complain(f"run {run['name']} is not stored at present, and its emitters wait: {run['stalled']}")
+
+
 _HEADERS = ("RUN", "STATE", "RECORDS", "SIZE", "FIRST", "LAST", "RATE")
 
 
 def _row(run: dict[str, Any]) -> tuple[str, ...]:
     return (
         run["name"],
-        told(run["state"], run["exit_status"]),
+        told(run["state"], run["exit_status"], stalled=bool(run["stalled"])),
         human_count(run["records"]),
         human_bytes(run["bytes"]),
         _ago(run["first_time_us"]),

@@ -123,6 +123,7 @@ def _updated(run: dict[str, Any], value: dict[str, Any] | None, now_us: int) -> 
         **run,
         "state": value["state"],
         "exit_status": value["exit_status"],
+        "stalled": value["stalled"],
         "records": records,
         "records_per_second": value["records_per_second"],
         "last_time_us": now_us if records > run["records"] else run["last_time_us"],
@@ -161,7 +162,7 @@ def _cells(run: dict[str, Any], now_us: int) -> tuple[str, ...]:
     rate = f"{run['records_per_second']:,.0f}/s" if run["records_per_second"] else ""
     return (
         run["name"],
-        told(run["state"], run["exit_status"]),
+        told(run["state"], run["exit_status"], stalled=bool(run["stalled"])),
         f"{run['records']:,}",
         human_bytes(run["bytes"]),
         last,

@@ -80,7 +80,7 @@ def cells(run: Run, now_us: int) -> dict[str, str]:
     """What each column has of a run, but for what is drawn."""
     return {
         "name": run.name,
-        "state": told(run.state, run.exit_status) + (" !" if run.stalled else ""),
+        "state": told(run.state, run.exit_status, stalled=bool(run.stalled)),
         "rate": short(run.per_second) if run.per_second else "",
         "spark": "",
         "warnings": short(run.warnings) if run.warnings else "",

@@ -46,6 +46,7 @@ def _describe_run(server: Server, row: RunRow) -> dict[str, Any]:
         "bytes": figures.size_bytes,
         "warnings": row.warnings if run is None else run.warnings,
         "errors": row.errors if run is None else run.errors,
+        "stalled": run.stalled if run is not None else "",
         "first_time_us": figures.first_time_us,
         "last_time_us": figures.last_time_us,
         "records_per_second": run.records.rate(trio.current_time()) if run is not None else 0.0,

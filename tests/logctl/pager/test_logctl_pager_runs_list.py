@@ -11,7 +11,7 @@ NOW_US = 1_795_000_000_000_000
 
 
 def run(name: str, state: str = "ended", age_seconds: int = 0, **values: Any) -> dict[str, Any]:
-    figures = {"exit_status": None, "records": 12_345, "bytes": 1 << 20, "records_per_second": 0.0}
+    figures = {"stalled": "", "exit_status": None, "records": 12_345, "bytes": 1 << 20, "records_per_second": 0.0}
     return {"name": name, "state": state, "last_time_us": NOW_US - age_seconds * 1_000_000, **figures, **values}
 
 
@@ -27,6 +27,8 @@ def test_what_runs_is_first_and_then_what_was_written_last() -> None:
     shown = view_of_runs(listed, 6, 60).text().splitlines()
     assert [line.split()[:2] for line in shown[1:4]] == [["busy", "running"], ["▸", "new"], ["old", "ended"]]
     assert "ended 1" in shown[3]
+    stalled = run("job", "silent", stalled="full", exit_status=1)
+    assert "silent !" in view_of_runs(RunsList.of([stalled], NOW_US), 6, 60).text()
     assert shown[5] == " 3 runs · Enter opens · q closes"
 
 
@@ -44,7 +46,15 @@ def test_keys_move_open_and_close() -> None:
 
 def table(head: int, state: str = "running", **values: Any) -> dict[str, Any]:
     """A run in use as the topic `runs` has it."""
-    return {"state": state, "first_seq": 1, "head": head, "exit_status": None, "records_per_second": 0.0, **values}
+    return {
+        "state": state,
+        "first_seq": 1,
+        "stalled": "",
+        "head": head,
+        "exit_status": None,
+        "records_per_second": 0.0,
+        **values,
+    }
 
 
 def test_what_is_told_changes_runs_where_they_are_and_what_is_new_is_first() -> None:
