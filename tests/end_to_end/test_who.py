@@ -86,6 +86,7 @@ def test_nobody_is_said(daemon: Bed) -> None:
     daemon.emit("job", b"x\n")
     done = daemon.run("logctl", "who", "job")
     assert (done.stdout, done.stderr) == (b"", b"nobody emits or watches\n")
+    assert b"there is no run jib" in daemon.run("logctl", "who", "jib", status=1).stderr
     assert b"is not a run's name" in daemon.run("logctl", "who", "a b", status=2).stderr
 
 

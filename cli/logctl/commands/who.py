@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from logctl.named import is_pattern
+from logctl.named import explained, is_pattern
 from logctl.presence import Present, all_of, events, tables, told
 from logd import console
 from logd.client import Client, connect
 from logd.client.link import MAX_DELAY_SECONDS, MIN_DELAY_SECONDS
 from logd.client.tables import Change, TableCopy
-from logd.errors import ConnectionLost, DaemonUnavailable
+from logd.errors import ConnectionLost, DaemonUnavailable, Refused
 from logd.paths import Paths
-from logd.protocol import Error, Items, Watch
+from logd.protocol import Error, Items, Sessions, Watch
 from logd.record import check_run_name, now_us
 
 
@@ -43,6 +43,8 @@ def command(paths: Paths, run: str, follow: bool, output: str) -> None:
     copy = TableCopy()
     changes = _watch(paths, run, copy)
     next(changes)
+    if run and not (follow or copy.items or is_pattern(run)):
+        _check_exists(paths, run)
     _show(copy.items, output)
     if not follow:
         return
@@ -52,6 +54,14 @@ def command(paths: Paths, run: str, follow: bool, output: str) -> None:
                 click.echo(_json(happened, each))
             else:
                 click.echo(f"{time.strftime('%H:%M:%S')}  {told(happened, each)}")
+
+
+def _check_exists(paths: Paths, run: str) -> None:
+    with connect(paths, "logctl who") as client:
+        try:
+            client.request(Sessions(client.new_id(), run, 1))
+        except Refused as error:
+            raise explained(client, run, error) from None
 
 
 def _show(items: dict[str, dict[str, Any]], output: str) -> None:
