@@ -113,6 +113,7 @@ def describe(stats: dict[str, Any]) -> str:
         ("runs", f"{stats['runs']:,}"),
         ("taken in", f"{stats['records']:,} records, {stats['bytes'] / 1e6:,.1f} MB"),
         ("now", f"{rates}, {stats['pending_bytes'] / 1024:,.0f} KiB waiting to be stored"),
+        ("removed", f"{stats['removed_records']:,} records that were over a limit"),
         ("connections", f"{stats['connections']:,}"),
         ("sessions", f"{len(stats['sessions']):,}"),
     ]

@@ -363,7 +363,7 @@ def test_a_mode_that_is_none_is_refused(module: str) -> None:
 
 STATS: dict[str, Any] = {
     **dict.fromkeys(("records_per_second", "bytes_per_second", "records", "bytes", "runs", "uptime_seconds"), 0),
-    **dict.fromkeys(("pid", "pending_bytes", "connections"), 0),
+    **dict.fromkeys(("pid", "pending_bytes", "removed_records", "connections"), 0),
     **dict.fromkeys(("version", "socket", "state_dir"), ""),
     "sessions": [],
     "subscriptions": [],

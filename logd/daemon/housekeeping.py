@@ -46,6 +46,8 @@ class Housekeeper:
         self._config = store.config
         self._stored_bytes = stored_bytes
         self._keep_free_bytes = 0
+        self.removed_records = 0
+        """How many were over a limit, since the daemon began."""
         self._due: dict[str, None] = {}
         self._noted = trio.Event()
         self._thread = trio.CapacityLimiter(1)
@@ -115,6 +117,7 @@ class Housekeeper:
     def _drop(self, run: LiveRun, before_seq: int) -> int:
         count = run.store.drop_before(before_seq, now_us())
         if count:
+            self.removed_records += count
             log.info("run %s: the oldest %d records are over a limit, and removed", run.name, count)
         return count
 

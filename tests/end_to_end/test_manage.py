@@ -103,6 +103,19 @@ def test_limits_are_set_and_shown(daemon: Bed) -> None:
     assert b"job  ended" in daemon.run("logctl", "runs").stdout
 
 
+def test_what_is_over_a_limit_is_removed_and_counted(idle_bed: Bed) -> None:
+    idle_bed.paths.config.write_text("[store]\nsegment_bytes = 4096\ncompress = false\n")
+    idle_bed.run("logd", "start")
+    for _ in range(6):
+        idle_bed.emit("job", b"x" * 3000 + b"\n")
+    assert idle_bed.status()["removed_records"] == 0
+    idle_bed.run("logctl", "runs", "set", "job", "--max-bytes", "8K")
+    wait_until(lambda: idle_bed.status()["removed_records"])
+    removed = idle_bed.status()["removed_records"]
+    assert len(idle_bed.raw("job").splitlines()) == 6 - removed
+    assert f"removed       {removed} record" in idle_bed.run("logd", "status").stdout.decode()
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [

@@ -133,6 +133,7 @@ async def stats(peer: Peer, request: Stats) -> None:
                 "records_per_second": committer.records.rate(now),
                 "bytes_per_second": committer.bytes.rate(now),
                 "pending_bytes": committer.pending_bytes,
+                "removed_records": server.housekeeper.removed_records,
                 "store_error": committer.store_error.message if committer.store_error else None,
                 "connections": len(server.peers),
                 "sessions": [
