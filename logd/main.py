@@ -79,7 +79,10 @@ def start(paths: Paths, foreground: bool) -> None:
 @cli.command()
 @click.pass_obj
 def stop(paths: Paths) -> None:
-    """Stop the daemon when it has stored what was sent; wait for its end."""
+    """Stop the daemon when it has stored what was sent.
+
+    It returns when the daemon has ended.
+    """
     click.echo("logd stopped" if _stop(paths) else "logd does not run")
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import logctl.main
 import logd.main
@@ -117,6 +118,13 @@ def test_a_page_has_the_options_of_the_command_itself(page: str) -> None:
     assert set(listed) == set(options_of(CLIS[page]))
     assert {HELP, frozenset({"--version"})} <= set(listed)
     assert "Every command takes this option" in listed[HELP]
+
+
+@pytest.mark.parametrize(("page", "name"), COMMANDS)
+def test_a_command_is_said_whole_in_a_line_of_help(page: str, name: str) -> None:
+    shown = CliRunner().invoke(CLIS[page], [*name.split()[:-1], "--help"]).stdout
+    (line,) = re.findall(rf"^  {name.rsplit(maxsplit=1)[-1]} +(\S.*)$", shown, flags=re.M)
+    assert line.endswith(".") and not line.endswith("...")
 
 
 @pytest.mark.parametrize(("page", "name"), COMMANDS)

@@ -46,7 +46,7 @@ class _LineCount(click.ParamType[int | str]):
         return int(str(value))
 
 
-@click.command(name="attach")
+@click.command(name="attach", short_help="Show the newest records of each RUN, and then what comes.")
 @click.argument("runs", nargs=-1, metavar="RUN...")
 @click.option("--all", "all_runs", is_flag=True, help="All runs that are running, or start later.")
 @click.option(

@@ -28,7 +28,7 @@ _PIPE_BYTES = 1024 * 1024
 """What the input's pipe is made to hold, where the system lets it: 64 KiB at a time is a quarter of a block."""
 
 
-@click.command(name="emit")
+@click.command(name="emit", short_help="Emit standard input, line by line as it comes, or MESSAGE.")
 @click.argument("run")
 @click.argument("message", nargs=-1)
 @click.option("-l", "--level", metavar="LEVEL", help="Level of every record; by default it is found in the text.")

@@ -30,7 +30,7 @@ class _Signal(click.ParamType[int]):
             self.fail(f"{value!r} is no signal's name or number, such as TERM, SIGKILL or 9", param, ctx)
 
 
-@click.command(name="kill")
+@click.command(name="kill", short_help="Send a signal to the command of RUN.")
 @click.argument("run")
 @click.option(
     "-s", "--signal", "number", type=_Signal(), metavar="SIGNAL", default="TERM", show_default=True, help="Which."

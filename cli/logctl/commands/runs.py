@@ -75,8 +75,9 @@ def command(context: click.Context, output: str) -> None:
 )
 @click.pass_obj
 def show(paths: Paths, run: str, last: int, output: str) -> None:
-    """Show who emits into RUN, and who did: its sessions, those that go on first, then the newest.
+    """Show who emits into RUN, and who did.
 
+    These are its sessions, those that go on first, then the newest.
     A session is `lost` when its emitter is gone without having said that it ends, until it returns.
     """
     check_run_name(run)

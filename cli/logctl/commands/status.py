@@ -16,7 +16,7 @@ from logd.protocol import Stats
 _HEADERS = ("RUN", "PID", "CLIENT", "MODE", "FILTER", "LAG", "BEHIND", "INTERVAL", "FLUSHES", "SENT", "SKIPPED")
 
 
-@click.command(name="status")
+@click.command(name="status", short_help="Show how far behind each subscription is.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the output.")
 @click.pass_obj
 def command(paths: Paths, output: str) -> None:

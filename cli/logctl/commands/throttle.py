@@ -33,7 +33,7 @@ class _Setting(click.ParamType[tuple[str, Any]]):
             self.fail(f"{text!r} is neither a number nor true or false", param, ctx)
 
 
-@click.command(name="throttle")
+@click.command(name="throttle", short_help="Show how often subscribers are sent what is new, or change it.")
 @click.argument("settings", nargs=-1, type=_Setting(), metavar="[NAME=VALUE]...")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the output.")
 @click.pass_obj

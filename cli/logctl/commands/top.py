@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from logctl.top.model import State
 
 
-@click.command(name="top")
+@click.command(name="top", short_help="Show how all runs do.")
 @click.argument("run", required=False, default="")
 @click.option(
     "--sort",

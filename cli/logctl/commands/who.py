@@ -21,7 +21,7 @@ from logd.protocol import Error, Items, Sessions, Watch
 from logd.record import check_run_name, now_us
 
 
-@click.command(name="who")
+@click.command(name="who", short_help="Show who emits into runs, and who watches them.")
 @click.argument("run", required=False, default="")
 @click.option("-f", "--follow", is_flag=True, help="Go on with who comes, goes, pauses and follows, until ^C.")
 @click.option(
