@@ -27,6 +27,7 @@ LOG_FILES = 3
 START_SECONDS = 10.0
 """How long `start` waits for a daemon that another process is starting."""
 STOP_SECONDS = 30.0
+_MIB = 1024 * 1024
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,14 +109,14 @@ def status(paths: Paths, output: str) -> None:
 
 def describe(stats: dict[str, Any]) -> str:
     """The reply to `stats`, for people."""
-    rates = f"{stats['records_per_second']:,.0f} records/s, {stats['bytes_per_second'] / 1e6:,.1f} MB/s"
+    rates = f"{stats['records_per_second']:,.0f} records/s, {stats['bytes_per_second'] / _MIB:,.1f} MiB/s"
     rows = [
         ("logd", f"{stats['version']}, pid {stats['pid']}, up {_duration(stats['uptime_seconds'])}"),
         ("socket", stats["socket"]),
         ("state", stats["state_dir"]),
         ("runs", f"{stats['runs']:,}"),
-        ("taken in", f"{stats['records']:,} records, {stats['bytes'] / 1e6:,.1f} MB"),
-        ("now", f"{rates}, {stats['pending_bytes'] / 1024:,.0f} KiB waiting to be stored"),
+        ("taken in", f"{stats['records']:,} records, {stats['bytes'] / _MIB:,.1f} MiB"),
+        ("now", f"{rates}, {stats['pending_bytes'] / _MIB:,.1f} MiB waiting to be stored"),
         ("removed", f"{stats['removed_records']:,} records that were over a limit"),
         ("connections", f"{stats['connections']:,}"),
         ("sessions", f"{len(stats['sessions']):,}"),
