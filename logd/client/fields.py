@@ -25,24 +25,31 @@ MAX_LOGGERS = 1024
 _MAX_SEVERITY = Severity.FATAL + 2
 
 
+class Encoded(bytes):
+    """Fields as they are sent."""
+
+
 class Severities(dict[int, int]):
     """OpenTelemetry's severity numbers by the levels of `logging`; those between two of its levels are between, too."""
 
     def __missing__(self, level: int) -> int:
-        return max(0, min(int(level) * 4 // 10 + 1, _MAX_SEVERITY)) if level > 0 else 0
+        try:
+            return max(0, min(int(level) * 4 // 10 + 1, _MAX_SEVERITY)) if level > 0 else 0
+        except (TypeError, ValueError, OverflowError):
+            return 0  # it is no number, or none that ends
 
 
 SEVERITIES = Severities({level * 10: 1 + 4 * level for level in range(1, 6)})
 
 
-class EncodedFields(dict[str | bytes, bytes]):
+class EncodedFields(dict[str | Encoded, Encoded]):
     """The fields of a record that has no more than its logger's name, by that; what is encoded is as it is."""
 
-    def __missing__(self, name: str | bytes) -> bytes:
-        if isinstance(name, bytes):
+    def __missing__(self, name: str | Encoded) -> Encoded:
+        if type(name) is Encoded:
             return name
         encoded = encode_fields({"logger": name})
-        if len(self) < MAX_LOGGERS:
+        if type(name) is str and len(self) < MAX_LOGGERS:
             self[name] = encoded
         return encoded
 
@@ -50,7 +57,7 @@ class EncodedFields(dict[str | bytes, bytes]):
 ENCODED_FIELDS = EncodedFields()
 
 
-def encode_fields(fields: Mapping[str, Any] | None) -> bytes:
+def encode_fields(fields: Mapping[str, Any] | None) -> Encoded:
     """Fields as CBOR: numbers, text, lists and maps as they are, all else as `str` has it.
 
     Those that are more, deeper or longer than a record may have are cut down.
@@ -61,7 +68,7 @@ def encode_fields(fields: Mapping[str, Any] | None) -> bytes:
     if not _is_sendable(plain):
         share = MAX_FIELDS_CHARACTERS // (2 * min(len(plain), MAX_FIELDS)) - 8
         plain = {name[: share // 4]: _short(value, share) for name, value in list(plain.items())[:MAX_FIELDS]}
-    return encode_value(plain)
+    return Encoded(encode_value(plain))
 
 
 def exception_fields(
@@ -77,7 +84,7 @@ def exception_fields(
     }
 
 
-_NONE = encode_value(None)
+_NONE = Encoded(encode_value(None))
 
 
 def _is_sendable(fields: dict[str, Any]) -> bool:
@@ -95,10 +102,13 @@ def _plain(value: Any, depth: int) -> Any:
         return float(value)
     if isinstance(value, str):
         return as_text(value)
-    if depth and isinstance(value, Mapping):
-        return {as_text(name): _plain(item, depth - 1) for name, item in value.items()}
-    if depth and isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item, depth - 1) for item in value]
+    try:
+        if depth and isinstance(value, Mapping):
+            return {as_text(name): _plain(item, depth - 1) for name, item in value.items()}
+        if depth and isinstance(value, list | tuple | set | frozenset):
+            return [_plain(item, depth - 1) for item in value]
+    except Exception:
+        return as_text(value)  # another thread changes it, or it fails by itself
     return _integer(value)
 
 
@@ -107,7 +117,7 @@ def _integer(value: Any) -> int | str:
         number = operator.index(value)  # also those of other libraries
     except Exception:
         return as_text(value)
-    return int(number) if -(2**63) <= number < 2**64 else str(number)
+    return int(number) if -(2**63) <= number < 2**64 else as_text(number)
 
 
 def as_text(value: object) -> str:

@@ -65,6 +65,10 @@ class LogHandler(logging.Handler):
     ) -> None:
         self._owns_sender = sender is None
         self._own_fields = dict(fields) if sender is not None and fields else None
+        own = type(self)
+        self._formats = own.format is not logging.Handler.format
+        self._is_plain = not (self._own_fields or self._formats or own.emit is not LogHandler.emit)
+        """Whether a record's text and its logger are all that there is to it, where it has no more itself."""
         self._sender = sender or Sender(
             run,
             source=source,
@@ -89,9 +93,12 @@ class LogHandler(logging.Handler):
             # Most records are such, and what is done for them is what logging costs.
             if (
                 record.exc_info is None
+                and record.exc_text is None
                 and record.stack_info is None
                 and type(text) is str
-                and not (self.filters or self.formatter or self._own_fields)
+                and type(record) is logging.LogRecord
+                and self._is_plain
+                and not (self.filters or self.formatter)
             ):
                 if args := record.args:
                     text %= args
@@ -113,27 +120,31 @@ class LogHandler(logging.Handler):
                 if isinstance(passed, logging.LogRecord):
                     record = passed
         except Exception:  # its text cannot be made, or a filter fails: what there is of it is worth more than nothing
-            return self._handle_any(record)
-        return self._handle_any(record)
+            return self._emit(record)
+        return self._emit(record)
+
+    def _emit(self, record: logging.LogRecord) -> bool:
+        try:
+            self.emit(record)
+        except Exception:  # a subclass's
+            self._sender.dropped += 1
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send a record, whatever the filters say."""
-        self._handle_any(record)
-
-    def _handle_any(self, record: logging.LogRecord) -> bool:
         try:
             text, error = self._text(record)
             fields = {**(self._own_fields or {}), "logger": record.name, **_fields(record), **error}
-            level: Any = record.levelno  # None where the record was made of nothing
-            self._sender.put_text(record.created, level if isinstance(level, int) else 0, text, fields)
+            self._sender.put_text(record.created, _level(record.levelno), text, fields)
         except Exception:
             self._sender.dropped += 1
-        return True
 
     def _text(self, record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
         """A record's text; and what it lacks of it, as fields, where its arguments do not fit."""
         try:
-            return self.format(record) if self.formatter is not None else record.getMessage(), {}
+            formats = self.formatter is not None or self._formats
+            text: Any = self.format(record) if formats else record.getMessage()
+            return text if isinstance(text, str) else as_text(text), {}
         except Exception as error:
             return as_text(record.msg), {"logging.args": record.args, "logging.error": as_text(error)}
 
@@ -148,13 +159,21 @@ class LogHandler(logging.Handler):
         super().close()
 
 
+def _level(level: Any) -> int:
+    """A record's level; 0 where that is none, as of one that was made of nothing."""
+    try:
+        return int(level)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     """What a record has beside what every record has."""
     fields = {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
     info: Any = record.exc_info
     if isinstance(info, BaseException):
         info = (type(info), info, info.__traceback__)
-    if isinstance(info, tuple) and info[0] is not None:
+    if isinstance(info, tuple) and len(info) == 3 and isinstance(info[0], type):
         fields |= exception_fields(*info)
     elif record.exc_text:  # of another process
         fields["exception.stacktrace"] = record.exc_text

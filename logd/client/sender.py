@@ -22,17 +22,17 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import chain, repeat, starmap
 from typing import Any
 
 from logd.client.autostart import DaemonStart
 from logd.client.board import Item
-from logd.client.children import close_with_child, ends_by_signal
+from logd.client.children import close_last, ends_untold, when_child
 from logd.client.emitter import GRACE_SECONDS, Emitter
-from logd.client.fields import ENCODED_FIELDS, SEVERITIES, encode_fields
-from logd.client.waits import FlushWait, RoomWait
+from logd.client.fields import ENCODED_FIELDS, SEVERITIES, Encoded, encode_fields
+from logd.client.waits import Flushes, RoomWait
 from logd.client.wakeup import Wakeup
 from logd.errors import LogdError
 from logd.paths import Paths
@@ -75,7 +75,7 @@ URGENT_LEVEL = 40
 """Of `logging`: ERROR. What is as bad is sent at once."""
 _WARNING = 30
 
-Row = tuple[float, int, str, str | bytes]
+Row = tuple[float, int, str, str | Encoded]
 """A record: time in seconds since the epoch, level of `logging`, text, and its logger's name, or its fields encoded."""
 
 _FULL = MAX_QUEUED_RECORDS + 1
@@ -142,7 +142,7 @@ class Sender:
         self._closed = False
         self._refusing = False
         self._taken = 0
-        self._flushes: deque[FlushWait] = deque()
+        self._flushes = Flushes()
         self._told_dropped = self.dropped
 
     def _new_emitter(self) -> Emitter:
@@ -217,6 +217,7 @@ class Sender:
 
     def _wait_room(self, limit: int) -> None:
         wait = self.new_wait()
+        self._urgent = True
         self._nudge()
         while len(self.queue) > limit:
             if self._refusing or wait.is_over or not self._works:
@@ -234,7 +235,9 @@ class Sender:
     @property
     def _works(self) -> bool:
         """Whether another thread is to make room."""
-        return self._thread is not None and self._thread.is_alive() and threading.current_thread() is not self._thread
+        if self._thread is None:
+            return self._starting.locked()
+        return self._thread.is_alive() and threading.current_thread() is not self._thread
 
     def _start(self) -> None:
         if not self._starting.acquire(blocking=False):
@@ -242,15 +245,27 @@ class Sender:
         try:
             if self._thread is None:
                 self._wakeup = Wakeup()
-                self._hurries = ends_by_signal()
                 thread = threading.Thread(target=self._serve, name=f"logd-{self.run}", daemon=True)
                 thread.start()
                 self._thread = thread
-                close_with_child(self.close)
+                when_child(self, Sender._begin_child)
         except (RuntimeError, OSError):
             self._close_wakeup()  # at the interpreter's end, or without descriptors: `close` sends what there is
         finally:
             self._starting.release()
+
+    def _begin_child(self) -> None:
+        """In a child of `multiprocessing`, which ends in ways of its own."""
+        self._nudge()
+        close_last(self._end_child)
+
+    def _end_child(self, *, threads_go_on: bool) -> None:
+        if threads_go_on:
+            self.flush(CLOSE_SECONDS)
+            self._hurries = True  # nothing tells when they end
+            self._nudge()
+        else:
+            self.close()
 
     def _close_wakeup(self) -> None:
         if self._wakeup is not None:
@@ -267,8 +282,7 @@ class Sender:
             return True
         if self._closed or threading.current_thread() is self._thread:
             return False
-        flush = FlushWait(self.dropped)
-        self._flushes.append(flush)
+        flush = self._flushes.add(self.dropped)
         self.wake(urgent=True)
         self._nudge()
         return flush.done.wait(seconds) and flush.stored
@@ -298,7 +312,7 @@ class Sender:
         self._drop(self.queue)
         _senders.discard(self)
         if self.dropped:
-            _say(f"{self.dropped} records of run {self.run} were dropped")
+            _say(_said_dropped(self.dropped, f" of run {self.run}"))
 
     def leave(self) -> None:
         """The same, without waiting for it."""
@@ -333,7 +347,7 @@ class Sender:
             self._closed, self.wake_at = True, 0
             self._drop(self.queue)
         finally:
-            self._answer(self._flushes, stored=False)
+            self._refuse_flushes()
 
     def _session(self) -> bool:
         """One session, to its end; False where the daemon will not have it, and another is to be tried."""
@@ -354,9 +368,12 @@ class Sender:
 
     def _turn(self, emitter: Emitter) -> None:
         """Take in what is due, move on, and wait until there is more to do."""
-        urgent, self._urgent = self._urgent, False  # before the queue is looked at: what is urgent is in it by then
+        # Before the queue is looked at: what is urgent, and what a flush is for, is in it by then.
+        urgent, self._urgent = self._urgent, False
+        self._hurries = self._hurries or ends_untold()
+        flushes = self._flushes.all()
         queued = len(self.queue)
-        for flush in list(self._flushes):
+        for flush in flushes:
             flush.goal = min(flush.goal, self._taken + queued)
         now = time.monotonic()
         rests = now < self._rest_until and queued < HASTE_RECORDS
@@ -416,7 +433,7 @@ class Sender:
         """Record that records are missing."""
         count, self._told_dropped = self.dropped - self._told_dropped, self.dropped
         fields = encode_fields({"dropped": count})
-        self._emit(emitter, [(time.time(), _WARNING, f"{count} records were dropped", fields)])
+        self._emit(emitter, [(time.time(), _WARNING, _said_dropped(count), fields)])
 
     def _emit(self, emitter: Emitter, rows: list[Row]) -> None:
         try:
@@ -433,18 +450,13 @@ class Sender:
                 emitter.emit_encoded(encoded)
 
     def _answer_flushes(self, emitter: Emitter) -> None:
-        if not self._flushes:
-            return
-        stored = self._taken - emitter.unstored_bytes
-        unavailable = emitter.unavailable and not self._starts_daemon
-        self._answer([f for f in self._flushes if f.goal <= stored and not emitter.reports], stored=True)
-        self._answer([f for f in self._flushes if f.goal <= self._taken and unavailable], stored=False)
+        if not emitter.reports:
+            self._flushes.answer(self._taken - emitter.unstored_bytes, stored=True, dropped=self.dropped)
+        if emitter.unavailable and not self._starts_daemon:
+            self._flushes.answer(self._taken, stored=False, dropped=self.dropped)
 
-    def _answer(self, flushes: Iterable[FlushWait], *, stored: bool) -> None:
-        for flush in list(flushes):
-            flush.stored = stored and flush.dropped == self.dropped
-            flush.done.set()
-            self._flushes.remove(flush)
+    def _refuse_flushes(self) -> None:
+        self._flushes.answer(math.inf, stored=False, dropped=self.dropped)
 
     @property
     def _starts_daemon(self) -> bool:
@@ -472,7 +484,7 @@ class Sender:
         until = time.monotonic() + AGAIN_SECONDS
         self.wake_at = _FULL
         while self._closing_at == math.inf and time.monotonic() < until:
-            self._answer(self._flushes, stored=False)
+            self._refuse_flushes()
             if self._wakeup is not None:
                 self._wakeup.wait(until)
         return self._closing_at < math.inf
@@ -483,6 +495,10 @@ def _encoded(rows: list[Row]) -> EncodedRecords:
     severities = list(map(SEVERITIES.__getitem__, values[1::4]))
     fields = list(map(ENCODED_FIELDS.__getitem__, values[3::4]))
     return encode_records(values[0::4], severities, values[2::4], fields)
+
+
+def _said_dropped(count: int, where: str = "") -> str:
+    return f"1 record{where} was dropped" if count == 1 else f"{count} records{where} were dropped"
 
 
 def _say(sentence: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 MAX_WAIT_SECONDS = 1.0
@@ -47,3 +48,29 @@ class FlushWait:
         self.goal = math.inf
         """How many records are to be, of all that were ever taken in; it is known to the sender's next turn."""
         self.dropped = dropped
+
+
+class Flushes:
+    """All of those. Any thread adds one, and the sender's answers."""
+
+    def __init__(self) -> None:
+        self._waits: deque[FlushWait] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._waits)
+
+    def add(self, dropped: int) -> FlushWait:
+        wait = FlushWait(dropped)
+        self._waits.append(wait)
+        return wait
+
+    def all(self) -> list[FlushWait]:
+        return list(self._waits)  # in one step: others may be added meanwhile
+
+    def answer(self, up_to: float, *, stored: bool, dropped: int) -> None:
+        """Tell those whose goal is reached whether all of it is stored, which it is not where more was dropped."""
+        for wait in self.all():
+            if wait.goal <= up_to:
+                wait.stored = stored and wait.dropped == dropped
+                wait.done.set()
+                self._waits.remove(wait)

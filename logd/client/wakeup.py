@@ -24,7 +24,8 @@ class Wakeup:
         return self._read_fd
 
     def ring(self) -> None:
-        with suppress(BlockingIOError):  # it was rung so often that once more changes nothing
+        # It was rung so often that once more changes nothing; or the program has closed what it did not open.
+        with suppress(OSError):
             os.write(self._write_fd, b"\0")
 
     def drain(self) -> None:

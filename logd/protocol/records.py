@@ -57,7 +57,9 @@ def _encode_all(
     times: Sequence[float], severities: Sequence[int], texts: Sequence[str], fields: Sequence[bytes]
 ) -> bytes:
     encoded = list(map(str.encode, texts))
-    times_us = map(math.trunc, map(operator.mul, times, repeat(_US_PER_SECOND)))
+    times_us = list(map(math.trunc, map(operator.mul, times, repeat(_US_PER_SECOND))))
+    if max(times_us) > MAX_TIME_US:
+        raise ValueError("a time is none that can be")
     items = [b""] * (3 * len(encoded))
     items[0::3] = map(_pack, repeat(_OPENING), times_us, severities, repeat(_TEXT), map(len, encoded))
     items[1::3] = encoded

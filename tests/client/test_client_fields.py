@@ -15,6 +15,7 @@ from logd.client.fields import (
     MAX_LOGGERS,
     MAX_STACKTRACE_CHARACTERS,
     SEVERITIES,
+    Encoded,
     EncodedFields,
     encode_fields,
     exception_fields,
@@ -140,4 +141,4 @@ def test_names_of_loggers_are_kept_encoded_up_to_a_bound() -> None:
     for number in range(MAX_LOGGERS + 10):
         assert names[f"app.{number}"] == encode_fields({"logger": f"app.{number}"})
     assert len(names) == MAX_LOGGERS
-    assert ENCODED_FIELDS[b"as it is"] == b"as it is"
+    assert ENCODED_FIELDS[Encoded(b"as it is")] == b"as it is"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -84,7 +86,7 @@ def test_few_wait_for_more(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_none_waits_in_a_child_that_ends_by_a_signal(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sender_module, "GATHER_SECONDS", 1e6)
-    monkeypatch.setattr(sender_module, "ends_by_signal", lambda: True)
+    monkeypatch.setattr(sender_module, "ends_untold", lambda: True)
     for number in range(3):
         bench.logger.info("%d", number)
         wait_until(lambda: len(bench.texts) == number + 1)  # noqa: B023 it is called within the turn
@@ -158,6 +160,102 @@ def test_a_filter_is_asked_and_a_formatter_makes_the_text(bench: Bench) -> None:
     assert bench.texts == ["INFO: yes", "ERROR: also"]
 
 
+class Unlucky:
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+class _Redacted(logging.LogRecord):
+    def getMessage(self) -> str:
+        return super().getMessage().replace("hunter2", "***")
+
+
+def record_of(**values: Any) -> logging.LogRecord:
+    return logging.makeLogRecord({"msg": "odd", "levelno": 20, "name": "app", **values})
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        record_of(created=1_795_350_527_262.0),
+        record_of(created=-1.0),
+        record_of(created=math.nan),
+        record_of(name=b"app"),
+        record_of(levelno=math.inf),
+        record_of(levelno="high"),
+        record_of(levelno=None),
+        record_of(exc_info=()),
+        record_of(exc_info=("a", "b", "c")),
+        record_of(number=10**5000),
+        record_of(fails=Unlucky()),
+    ],
+)
+def test_what_is_odd_of_a_record_costs_neither_it_nor_others(bench: Bench, odd: logging.LogRecord) -> None:
+    bench.logger.info("before")
+    bench.handler.handle(odd)
+    bench.logger.info("after")
+    assert bench.sender.flush(30)
+    assert bench.texts == ["before", "odd", "after"]
+    assert bench.handler.dropped == 0
+
+
+def test_a_record_of_a_class_of_its_own_makes_its_own_text(bench: Bench) -> None:
+    bench.handler.handle(_Redacted("app", 20, "x.py", 1, "password %s", ("hunter2",), None))
+    assert bench.sender.flush(30)
+    assert bench.texts == ["password ***"]
+
+
+def test_a_stack_trace_that_comes_as_text_is_kept(bench: Bench) -> None:
+    bench.handler.handle(record_of(exc_text="Traceback: of another process"))
+    assert bench.sender.flush(30)
+    ((record,),) = [batch.records or [] for batch in bench.daemon.stored]
+    assert record[3]["exception.stacktrace"] == "Traceback: of another process"
+
+
+def test_what_a_subclass_says_is_done(bench: Bench) -> None:
+    class Own(LogHandler):
+        def emit(self, record: logging.LogRecord) -> None:
+            record.msg = f"emitted {record.msg}"
+            super().emit(record)
+
+        def format(self, record: logging.LogRecord) -> str:
+            return f"formatted {super().format(record)}"
+
+    Own(sender=bench.sender).handle(record_of())
+    assert bench.sender.flush(30)
+    assert bench.texts == ["formatted emitted odd"]
+
+
+def test_who_waits_while_the_sender_is_started_is_not_refused(bench: Bench) -> None:
+    with bench.sender._starting:  # as another thread has it
+        waiting = threading.Thread(target=bench.sender._wait_room, args=(-1,), daemon=True)
+        waiting.start()
+        waiting.join(0.05)
+        assert waiting.is_alive()
+    waiting.join(30)
+
+
+def test_threads_that_flush_at_the_same_time_do_no_harm(bench: Bench) -> None:
+    def flush_often() -> None:
+        for _ in range(100):
+            bench.handler.flush()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=flush_often) for _ in range(8)]
+        bench.logger.info("first")
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    bench.logger.info("last")
+    assert bench.sender.flush(30)
+    assert bench.texts == ["first", "last"]
+
+
 def test_a_filter_that_fails_costs_nothing(bench: Bench) -> None:
     def fail(record: logging.LogRecord) -> bool:
         raise RuntimeError("no")
@@ -169,10 +267,6 @@ def test_a_filter_that_fails_costs_nothing(bench: Bench) -> None:
 
 
 def test_a_text_that_cannot_be_made_is_said_to_be_one(bench: Bench) -> None:
-    class Unlucky:
-        def __str__(self) -> str:
-            raise RuntimeError("no")
-
     bench.logger.info(Unlucky())
     bench.logger.info("it is %s", Unlucky())
     assert bench.sender.flush(30)

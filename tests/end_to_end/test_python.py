@@ -226,6 +226,7 @@ def test_a_child_of_multiprocessing_needs_no_flush(serving: Bed, method: str) ->
         CONFIGURED
         + """
 import multiprocessing
+log.info("loaded")
 def work(number):
     log.info("child %d", number)
 if __name__ == "__main__":
@@ -237,7 +238,33 @@ if __name__ == "__main__":
 """.replace("METHOD", repr(method))
     )
     subprocess.run([sys.executable, str(script)], env=serving.environ, timeout=60, check=True)
-    assert sorted(wait_messages(serving, 4)) == ["child 0", "child 1", "child 2", "parent"]
+    others = ["child 0", "child 1", "child 2", "parent"]
+    wait_messages(serving, 5)
+    wait_until(lambda: set(others) <= set(messages(serving)))
+    assert sorted(message for message in messages(serving) if message != "loaded") == others
+
+
+def test_threads_that_a_child_of_multiprocessing_waits_for_lose_nothing(serving: Bed) -> None:
+    script = serving.folder / "program.py"
+    script.write_text(
+        CONFIGURED
+        + """
+import multiprocessing, threading, time
+def log_on():
+    for number in range(5):
+        log.info("thread %d", number)
+        time.sleep(0.05)
+def work():
+    log.info("child")
+    threading.Thread(target=log_on).start()
+if __name__ == "__main__":
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start()
+    child.join()
+"""
+    )
+    subprocess.run([sys.executable, str(script)], env=serving.environ, timeout=60, check=True)
+    assert wait_messages(serving, 6) == ["child", *(f"thread {number}" for number in range(5))]
 
 
 def test_what_a_pool_logs_is_there_where_it_is_closed_and_joined(serving: Bed) -> None:

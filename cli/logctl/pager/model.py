@@ -33,7 +33,7 @@ from logctl.pager.goals import hurry, page_read, read_failed, subscribe
 from logctl.pager.keys import ACTIONS as KEYS
 from logctl.pager.prompts import prompt_key
 from logctl.pager.runs import GONE, take_run_event
-from logctl.pager.state import REST_SECONDS, Run, Source, State
+from logctl.pager.state import REST_SECONDS, RETURN_SECONDS, Run, Source, State
 from logctl.pager.status import status
 from logctl.pager.turns import Turn
 from logctl.presence import told_viewers
@@ -178,7 +178,7 @@ def _disconnected(turn: Turn, _event: Disconnected) -> None:
 
 
 def _reconnected(turn: Turn, _event: Reconnected) -> None:
-    turn.change(connected=True, reads=True)
+    turn.change(connected=True, reads=True, reconnected_at=turn.state.now)
     subscribe(turn)
 
 
@@ -195,8 +195,11 @@ def _presence(turn: Turn, event: Presence) -> None:
     """Tell who comes and goes, where that is not in the way of what is being told."""
     state = turn.state
     turn.change(people=event.people)
-    if state.people is not None and not state.shown_note and (news := told_viewers(state.people, event.people)):
-        turn.note(news)
+    is_free = not state.shown_note or (state.note is not None and state.note.of_people)
+    if state.people is None or not is_free or state.now < state.reconnected_at + RETURN_SECONDS:
+        return
+    if news := told_viewers(state.people, event.people):
+        turn.note(news, of_people=True)
 
 
 # What follows

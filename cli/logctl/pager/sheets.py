@@ -51,7 +51,8 @@ def sheet_title(sheet: Sheet) -> str:
 def _people(state: State) -> tuple[tuple[Segment, ...], ...]:
     shown = tables(state.people or (), state.epoch_us + int(state.now * 1e6))
     rows: list[tuple[Segment, ...]] = [((TITLE, "Who emits, and who else watches"),), ()]
-    for text in (shown or "nobody at present").split("\n"):
+    nobody = "not known before the daemon answers" if state.people is None else "nobody at present"
+    for text in (shown or nobody).split("\n"):
         rows += _wrapped([(TEXT, text)], state.columns, 4)
     return tuple(rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -18,6 +19,8 @@ from logctl.screen.prompts import Prompt
 from logd.states import told
 
 NOTE_SECONDS: Final = 2.5
+RETURN_SECONDS: Final = 5.0
+"""Within it of a connection that was made again, others come back, and that is no news."""
 REST_SECONDS: Final = 0.3
 """Since the user's last action, before being at the end turns follow on, where that is asked for."""
 SILENT_SECONDS: Final = 20.0
@@ -94,6 +97,8 @@ class Run:
 class Note(NamedTuple):
     text: str
     until: float
+    of_people: bool = False
+    """Whether it tells who came or went, which the next such news takes the place of."""
 
 
 class Sheet(NamedTuple):
@@ -135,6 +140,7 @@ class State:
 
     people: tuple[Present, ...] | None = None
     """Who emits and who watches, beside this pager; None while that is not known."""
+    reconnected_at: float = -math.inf
 
     follow: bool = True
     followed_by: Source = Source.START

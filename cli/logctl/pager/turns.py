@@ -39,9 +39,9 @@ class Turn:
     def do(self, effect: Effect) -> None:
         self.effects.append(effect)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, *, of_people: bool = False) -> None:
         """Tell the user something, for a while; the newest note wins."""
-        self.change(note=Note(text, self.state.now + NOTE_SECONDS))
+        self.change(note=Note(text, self.state.now + NOTE_SECONDS, of_people))
 
     def change_run(self, name: str, **values: Any) -> None:
         runs = self.state.runs

@@ -82,8 +82,10 @@ def _last_row(state: State) -> tuple[tuple[Segment, ...], int | None]:
         return filled(((Attribute("note"), f" {escape_text(note, colour=False)}"),), state.columns, "note"), None
     if state.sheet is not None:
         top, count = sheet_top(state), len(sheet_rows(state))
+        away = "" if state.connected else " · reconnecting…"
         more = "" if count <= state.height else f" · {min(count, top + state.height)}/{count}"
-        return filled(((Attribute("status"), f" {sheet_title(state.sheet)}{more} · q closes"),), state.columns), None
+        said = f" {sheet_title(state.sheet)}{away}{more} · q closes"
+        return filled(((Attribute("status"), said),), state.columns), None
     return filled(status(state).segments, state.columns), None
 
 

@@ -170,9 +170,20 @@ def test_who_is_back_with_the_daemon_has_not_come() -> None:
     pager = running()
     pager.tell(Presence((watcher("pts/1"),)))
     pager.tell(Disconnected())
+    pager.press("P")
+    assert any("not known" in line for line in pager.lines)
+    assert "reconnecting…" in pager.status
+    pager.press("q")
     pager.tell(Reconnected())
+    pager.tell(Presence(()))
+    pager.wait(1)
     pager.tell(Presence((watcher("pts/1"),)))
     assert "1 other watches" in pager.status
+    pager.wait(5)
+    pager.tell(Presence(()))
+    assert pager.status.endswith("(pts/1) watches no more")
+    pager.tell(Presence((watcher("pts/1"),)))
+    assert pager.status.endswith("(pts/1) watches")
 
 
 def test_it_is_woken_for_what_time_brings_and_never_in_vain() -> None:
