@@ -385,8 +385,8 @@ class PagerMachine(RuleBasedStateMachine):
             return
         if isinstance(event, Truncated):
             assert before.anchor.run != event.run or after.anchor.run != event.run or (after.anchor.seq <= event.seq)
-            if before.anchor.seq > event.seq:
-                return
+            if before.anchor.seq > event.seq or (goes and after.goal is None):
+                return  # what was looked for is looked for anew, and may be there already
         assert goes or after.anchor is before.anchor
         was, now = before.screen.anchor_line, after.screen.anchor_line
         if was is None or not was.is_within or not before.document.is_record(was.place):
