@@ -2,9 +2,9 @@
 
 A `Seek` gathers what a screen at some place needs, and only when it has all of that the pager goes there: in one step,
 and to no empty screen. It asks each run for what is before and what is behind the place, a *side* each, by seq or, for
-runs whose seq there is not known, by time; both sides together leave no seq out. A filter that is changed is a seek to
-where one is, in a document of its own. A `Search` asks each run for its next record that matches, and then becomes a
-seek to the nearest of these.
+runs whose seq there is not known, by time; both sides together leave no seq out, but for what comes between the two. A
+filter that is changed is a seek to where one is, in a document of its own. A `Search` asks each run for its next record
+that matches, and then becomes a seek to the nearest of these.
 
 Here is what they know and how a page adds to it; goals.py and ahead.py ask, and go there.
 """
@@ -77,6 +77,7 @@ class Side(NamedTuple):
     """How far it has come: backward to this seq, forward to before it; None for not at all."""
     first_seq: int = 1
     head: int = 0
+    """The newest seq when it was looked last; of what is read backward, when it was looked first, as none was since."""
     is_whole: bool = False
 
     def with_page(self, page: PageRead, needed_records: int) -> Side:
@@ -85,9 +86,25 @@ class Side(NamedTuple):
             pieces=pieces,
             bound_seq=bound_of(page, backward=self.backward),
             first_seq=page.first_seq,
-            head=page.head,
+            head=self.head if self.backward and self.bound_seq is not None else page.head,
             is_whole=page.next_seq is None or sum(piece.record_count for piece in pieces) >= needed_records,
         )
+
+    @property
+    def looked_from(self) -> int:
+        """The first seq that was looked at."""
+        if self.backward:
+            return self.bound_seq or self.first_seq
+        if self.from_time_us is None:
+            return self.from_seq or self.first_seq
+        return self.pieces[0].first_seq if self.pieces else self.looked_to
+
+    @property
+    def looked_to(self) -> int:
+        """The seq behind the last one: of what is read backward by time, at the latest."""
+        if self.backward:
+            return min(self.from_seq or self.head + 1, self.head + 1)
+        return self.bound_seq or self.head + 1
 
 
 def bound_of(page: PageRead, *, backward: bool) -> int:
@@ -132,11 +149,10 @@ class Seek:
             sides.setdefault(side.run, []).append(side)
         for run, both in sides.items():
             both.sort(key=lambda side: not side.backward)
-            before, behind = both[0], both[-1]
-            first_seq = before.bound_seq if before.backward else before.from_seq
-            next_seq = behind.from_seq if behind.backward else behind.bound_seq
             pieces = [piece for side in both for piece in side.pieces]
-            document = document.with_pieces(run, first_seq or before.first_seq, next_seq or behind.head + 1, pieces)
+            # What came after one side was read, and is before what the other was asked for, nobody has looked at.
+            for side in both:
+                document = document.with_pieces(run, side.looked_from, min(side.looked_to, both[-1].looked_to), pieces)
             # Whichever side was read last knows more: meanwhile the run may have been cleared.
             document = document.with_extent(run, max(side.first_seq for side in both), max(side.head for side in both))
         return document

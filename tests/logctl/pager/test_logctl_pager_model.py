@@ -100,6 +100,29 @@ def test_a_run_that_is_cleared_while_it_is_filtered_has_what_is_gone_for_gone() 
     assert [span.kind for span in pager.state.document.reel("job").spans if isinstance(span, Blank)] == [Kind.GONE]
 
 
+def test_what_comes_while_it_is_filtered_is_not_taken_for_what_does_not_match() -> None:
+    pager = Pager(FakeDaemon("job", scan_records=3))
+    pager.daemon.append("job", ["one"] * 40)
+    pager.settle()
+    pager.press(*"&two", "enter")
+    pager.answer()
+    pager.daemon.append("job", ["two"] * 5)
+    pager.settle()
+    assert pager.seqs == [41, 42, 43, 44, 45]
+
+
+def test_what_comes_between_the_two_sides_of_a_time_is_not_taken_for_gone() -> None:
+    pager = Pager(FakeDaemon("job"))
+    pager.press(*":time 11:07", "enter")
+    pager.answer()
+    pager.daemon.append("job", ["before that"] * 5)
+    pager.push()
+    pager.answer()
+    assert pager.state.document.reel("job").first_seq == 1
+    pager.settle()
+    assert pager.seqs == [1, 2, 3, 4, 5]
+
+
 def test_a_filter_that_matches_little_is_shown_before_all_is_read() -> None:
     pager = attached(20_000)
     pager.daemon.scan_records = 100
