@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from logd.client.backoff import delays, may_pass
 from logd.client.blocking import Client, refusal
-from logd.client.link import MAX_DELAY_SECONDS, MIN_DELAY_SECONDS
-from logd.errors import ConnectionLost, DaemonUnavailable, Refused
+from logd.errors import ConnectionLost, LogdError
 from logd.protocol import Attach, Batch, Error, ErrorCode, Event, Items, Message, Reply, Watch
 from logd.record import now_us
 from logd.states import GOES_ON
@@ -205,17 +205,13 @@ class Following:
     def _reconnect(self, reason: str) -> None:
         self._client.close()
         self._on_lost(reason)
-        delay_seconds = MIN_DELAY_SECONDS
-        while True:
+        for delay_seconds in delays():
             time.sleep(delay_seconds)
-            delay_seconds = min(2 * delay_seconds, MAX_DELAY_SECONDS)
             try:
                 self._client = self._connect()
                 self._resume()
-            except (DaemonUnavailable, ConnectionLost):
-                continue
-            except Refused as error:
-                if error.code != ErrorCode.TOO_MANY_CONNECTIONS:
+            except LogdError as error:
+                if not may_pass(error):
                     raise
                 continue
             self._was_back = True

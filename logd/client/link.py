@@ -13,13 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+from logd.client.backoff import delays
 from logd.client.blocking import HELLO_SECONDS, Client, refusal
 from logd.client.board import REPORT
 from logd.errors import ConnectionLost, DaemonUnavailable, Refused
 from logd.protocol import Error, ErrorCode, Message, Reply, Welcome
 
-MIN_DELAY_SECONDS = 0.05
-MAX_DELAY_SECONDS = 2.0
 OPEN_SECONDS = HELLO_SECONDS
 """How long the daemon may take from the connection to the reply to `open`; it waits for a session's earlier connection
 to be gone, itself for half as long."""
@@ -54,7 +53,7 @@ class Link:
         self._on_open = on_open
         self._clock = clock
         self._client: Client | None = None
-        self._delay_seconds = MIN_DELAY_SECONDS
+        self._delays = delays()
         self.is_open = False
         self.was_reached = False
         """Whether somebody ever listened."""
@@ -106,7 +105,7 @@ class Link:
 
     def settle(self) -> None:
         """Note that something was stored: the connection is good, and the next one worth trying for soon."""
-        self._delay_seconds = MIN_DELAY_SECONDS
+        self._delays = delays()
 
     def receive(self) -> Iterator[Message]:
         """The session's messages that have come; also connects, when that is due.
@@ -167,5 +166,4 @@ class Link:
             self._back_off()
 
     def _back_off(self) -> None:
-        self.due = self._clock() + self._delay_seconds
-        self._delay_seconds = min(2 * self._delay_seconds, MAX_DELAY_SECONDS)
+        self.due = self._clock() + next(self._delays)

@@ -9,9 +9,9 @@ from fake_daemon import Clock, FakeDaemon
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from logd.client.backoff import MAX_DELAY_SECONDS
 from logd.client.board import MAX_REPORTED_ITEMS, RETRY_SECONDS, PendingBoard
 from logd.client.emitter import Emitter
-from logd.client.link import MAX_DELAY_SECONDS
 from logd.protocol import ErrorCode, Report
 from logd.protocol.checks import (
     MAX_FIELDS_OF_ITEM,

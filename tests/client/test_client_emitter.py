@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logd.client.backlog import MAX_WINDOW_BYTES
+from logd.client.backoff import MAX_DELAY_SECONDS
 from logd.client.delivery import STALL_SECONDS
 from logd.client.emitter import GRACE_SECONDS, Emitter
 from logd.client.lines import GATHER_SECONDS, MAX_BLOCK_BYTES
-from logd.client.link import MAX_DELAY_SECONDS, OPEN_SECONDS
+from logd.client.link import OPEN_SECONDS
 from logd.errors import NotPermitted, Refused
 from logd.protocol import Close, Emit, ErrorCode, Message, Open
 from logd.protocol.codec import Decoder

@@ -13,9 +13,9 @@ from logctl.named import explained, is_pattern
 from logctl.presence import Present, all_of, events, tables, told
 from logd import console
 from logd.client import Client, connect
-from logd.client.link import MAX_DELAY_SECONDS, MIN_DELAY_SECONDS
+from logd.client.backoff import delays, may_pass
 from logd.client.tables import Change, TableCopy
-from logd.errors import ConnectionLost, DaemonUnavailable, Refused
+from logd.errors import ConnectionLost, LogdError, Refused
 from logd.paths import Paths
 from logd.protocol import Error, Items, Sessions, Watch
 from logd.record import check_run_name, now_us
@@ -106,11 +106,11 @@ def _changes(client: Client, run: str, copy: TableCopy) -> Iterator[list[Change]
 
 
 def _connect_again(paths: Paths) -> Client:
-    delay_seconds = MIN_DELAY_SECONDS
+    waits = delays()
     while True:
-        time.sleep(delay_seconds)
-        delay_seconds = min(2 * delay_seconds, MAX_DELAY_SECONDS)
+        time.sleep(next(waits))
         try:
             return Client(paths, "logctl who")
-        except (DaemonUnavailable, ConnectionLost):
-            continue
+        except LogdError as error:
+            if not may_pass(error):
+                raise

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import trio
 
 from logctl.screen.events import Disconnected, Reconnected
 from logd.client import AsyncClient, start_daemon
-from logd.errors import ConnectionLost, DaemonUnavailable, Refused
+from logd.client.backoff import delays, may_pass
+from logd.errors import ConnectionLost, DaemonUnavailable, LogdError
 from logd.paths import Paths
-from logd.protocol import ErrorCode, Message
-
-MIN_DELAY_SECONDS: Final = 0.05
-"""Before the first attempt to connect again; it doubles with each."""
-MAX_DELAY_SECONDS: Final = 2.0
+from logd.protocol import Message
 
 
 class Talk(Protocol):
@@ -93,19 +90,16 @@ class Link:
             await self.flush()
 
     async def _connect_again(self) -> None:
-        delay_seconds = MIN_DELAY_SECONDS
-        while self._client is None:
+        for delay_seconds in delays():
             await trio.sleep(delay_seconds)
-            delay_seconds = min(2 * delay_seconds, MAX_DELAY_SECONDS)
             try:
                 self._client = await self._reconnect()
-            except (DaemonUnavailable, ConnectionLost):
-                continue
-            except Refused as error:
-                if error.code != ErrorCode.TOO_MANY_CONNECTIONS:
+            except LogdError as error:
+                if not may_pass(error):
                     raise
                 continue
             self._post(self._watching.connect(self._client.new_id))
+            return
 
     async def flush(self) -> None:
         """Send what was asked for so far."""
